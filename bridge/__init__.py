@@ -1,0 +1,11 @@
+"""Holds live calls: Twilio Media Streams on one side, the Voice Agent API on the other.
+
+* ``call``: decides. Events in, commands out; no socket, no clock.
+* ``driver``: acts. Feeds the call its events and performs what it commands.
+* ``caller``, ``agent``: the two lines as typed messages.
+* ``wire``: every message of both protocols, both directions.
+* ``persona``, ``profile``: what the agent is told, and the practice it speaks for.
+* ``phrases``, ``speech``, ``store``: cached audio, text to speech, conversation state.
+* ``app``, ``routes``, ``settings``, ``errors``: the process.
+* ``simulator``: a fake Twilio and a fake Deepgram; nothing in here imports it.
+"""
