@@ -1,0 +1,125 @@
+"""One subscription a process, on which the outcomes of all its calls arrive.
+
+Owns the line: it is held open, tested, and laid again when it breaks. Leaves what was missed
+meanwhile to its owner, who is told each time a call's channel is (again) being listened to.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import structlog
+from arq import ArqRedis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from tools.connections import pauses
+from tools.contract import ToolOutcome
+from tools.records import decode_outcome
+from tools.scripts import outcomes_channel
+
+TEST_LINE_EVERY_S: Final = 2.0
+"""A line that stays silent for this long, and then does not answer a ping in as long, is dead."""
+
+log = structlog.get_logger()
+
+
+class OutcomeLine:
+    """Listens to the outcomes of every call that joined.
+
+    ``hear(call_sid, outcome)`` is called for each; ``listening(call_sids)`` whenever Redis has
+    confirmed their channels, from which moment on nothing is missed. Both must return at once.
+    """
+
+    def __init__(
+        self,
+        redis: ArqRedis,
+        *,
+        hear: Callable[[str, ToolOutcome], None],
+        listening: Callable[[list[str]], None],
+    ) -> None:
+        self._redis = redis
+        self._hear = hear
+        self._listening = listening
+        self._calls: dict[str, str] = {}
+        self._changes: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
+        self._keep_open = outcomes_channel(f"@{uuid4().hex}")
+        """A channel nobody writes to: a line without any channel cannot be tested."""
+        self._was_up = False
+
+    def join(self, call_sid: str) -> None:
+        """Listen to this call from now on; ``listening`` tells when that is so."""
+        channel = outcomes_channel(call_sid)
+        self._calls[channel] = call_sid
+        self._changes.put_nowait((True, channel))
+
+    def leave(self, call_sid: str) -> None:
+        """Listen to it no more."""
+        channel = outcomes_channel(call_sid)
+        if self._calls.pop(channel, None) is not None:
+            self._changes.put_nowait((False, channel))
+
+    async def run(self) -> None:
+        """Hold the line until cancelled, whatever happens to Redis."""
+        waits = pauses()
+        while True:
+            try:
+                await self._hold()
+            except* (RedisError, OSError) as broken:
+                log.warning("outcome_line_lost", reason=_first_words(broken))
+            if self._was_up:
+                waits = pauses()
+                self._was_up = False
+            await asyncio.sleep(next(waits))
+
+    async def _hold(self) -> None:
+        async with self._redis.pubsub() as line, asyncio.TaskGroup() as tasks:
+            self._changes = asyncio.Queue()
+            await line.subscribe(self._keep_open, *self._calls)
+            tasks.create_task(self._follow_changes(line))
+            tasks.create_task(self._listen(line))
+
+    async def _follow_changes(self, line: PubSub) -> None:
+        while True:
+            join, channel = await self._changes.get()
+            if join and channel in self._calls:
+                await line.subscribe(channel)
+            elif channel not in self._calls:
+                await line.unsubscribe(channel)
+
+    async def _listen(self, line: PubSub) -> None:
+        tested = False
+        while True:
+            message = await line.get_message(timeout=TEST_LINE_EVERY_S)
+            if message is not None:
+                tested = False
+                self._receive(message)
+            elif tested:
+                raise ConnectionError("the line is dead")
+            else:
+                await line.ping()
+                tested = True
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        channel = (message["channel"] or b"").decode()
+        match message["type"]:
+            case "subscribe":
+                self._was_up = True
+                if channel in self._calls:
+                    self._listening([self._calls[channel]])
+            case "message" if channel in self._calls:
+                try:
+                    outcome = decode_outcome(message["data"])
+                except msgspec.DecodeError:
+                    log.warning("outcome_unreadable", call_sid=self._calls[channel])
+                    return
+                self._hear(self._calls[channel], outcome)
+
+
+def _first_words(group: BaseExceptionGroup[Exception]) -> str:
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return f"{type(inner).__name__}: {inner}"
