@@ -60,7 +60,10 @@ class ListenNova(_Part, frozen=True, kw_only=True, tag="v1", tag_field="version"
 
 
 class ListenFlux(_Part, frozen=True, kw_only=True, tag="v2", tag_field="version"):
-    """Flux listening (4.3): end-of-turn can be tuned, also in mid-call."""
+    """Flux listening (4.3): end-of-turn can be tuned, also in mid-call.
+
+    The version is always written: without it the server takes ``v1`` and refuses the model.
+    """
 
     type: Literal["deepgram"] = "deepgram"
     model: str
@@ -72,6 +75,8 @@ class ListenFlux(_Part, frozen=True, kw_only=True, tag="v2", tag_field="version"
     keyterms: list[str] | UnsetType = UNSET
     language_hints: list[str] | UnsetType = UNSET
     """Cleared when omitted from an update; every other omitted field keeps its value."""
+    language_hint: str | list[str] | UnsetType = UNSET
+    """Older name of ``language_hints``, in ``Settings`` only: read, never sent."""
 
 
 ListenProvider = ListenNova | ListenFlux
@@ -91,13 +96,13 @@ class Endpoint(_Part, frozen=True, kw_only=True):
 
 
 class _ThinkProvider(_Part, frozen=True, kw_only=True, tag_field="type"):
-    model: str | UnsetType = UNSET
     temperature: float | UnsetType = UNSET
 
 
 class OpenAi(_ThinkProvider, frozen=True, kw_only=True, tag="open_ai"):
     """OpenAI, or with an endpoint anything that speaks its API."""
 
+    model: str
     reasoning_mode: str | UnsetType = UNSET
     version: str | UnsetType = UNSET
 
@@ -105,20 +110,28 @@ class OpenAi(_ThinkProvider, frozen=True, kw_only=True, tag="open_ai"):
 class Anthropic(_ThinkProvider, frozen=True, kw_only=True, tag="anthropic"):
     """Anthropic; temperature at most 1."""
 
+    model: str
+    version: str | UnsetType = UNSET
+
 
 class Google(_ThinkProvider, frozen=True, kw_only=True, tag="google"):
     """Google; the API version differs by host."""
 
+    model: str | UnsetType = UNSET
+    """Absent only with an endpoint of one's own, whose URL names the model."""
     version: str | UnsetType = UNSET
 
 
 class Nvidia(_ThinkProvider, frozen=True, kw_only=True, tag="nvidia"):
     """Nvidia; in the documents, not in the SDK's types."""
 
+    model: str
+
 
 class Groq(_ThinkProvider, frozen=True, kw_only=True, tag="groq"):
     """Groq; an endpoint is mandatory."""
 
+    model: str
     reasoning_mode: str | UnsetType = UNSET
     version: str | UnsetType = UNSET
 
@@ -136,11 +149,17 @@ class AwsCredentials(_Part, frozen=True, kw_only=True):
 class AwsBedrock(_ThinkProvider, frozen=True, kw_only=True, tag="aws_bedrock"):
     """Bedrock; an endpoint is mandatory."""
 
+    model: str
     credentials: AwsCredentials | UnsetType = UNSET
 
 
 class DeepgramThink(_ThinkProvider, frozen=True, kw_only=True, tag="deepgram"):
     """Deepgram's own early-access models; not for production."""
+
+    model: str
+    version: str | UnsetType = UNSET
+    reasoning_mode: str | UnsetType = UNSET
+    voice_prompt_opt_out: bool | UnsetType = UNSET
 
 
 ThinkProvider = OpenAi | Anthropic | Google | Nvidia | Groq | AwsBedrock | DeepgramThink
@@ -163,6 +182,10 @@ class Function(_Part, frozen=True, kw_only=True):
     endpoint: FunctionEndpoint | UnsetType = UNSET
     defer_until_eot: bool | UnsetType = UNSET
     """True: not asked for before the caller's turn is confirmed. On every tool with an effect."""
+    initial_agent_filler: bool | UnsetType = UNSET
+    """This and the next two: Think Live only, without it they end the session (4.4)."""
+    agent_filler_max_count: int | UnsetType = UNSET
+    agent_filler_interval_ms: int | UnsetType = UNSET
 
 
 class Think(_Part, frozen=True, kw_only=True):
@@ -173,6 +196,24 @@ class Think(_Part, frozen=True, kw_only=True):
     functions: list[Function] | UnsetType = UNSET
     endpoint: Endpoint | UnsetType = UNSET
     context_length: int | Literal["max"] | UnsetType = UNSET
+
+
+class ThinkLiveProvider(_Part, frozen=True, kw_only=True):
+    """What Think Live does beside answering (4.6); by invitation only, not for production."""
+
+    type: Literal["deepgram"] = "deepgram"
+    version: Literal["v1"] = "v1"
+    agent_backchannel_sensitivity: float | UnsetType = UNSET
+    presence_check_max_count: int | UnsetType = UNSET
+    presence_check_interval_ms: int | UnsetType = UNSET
+    frustration_max_count: int | UnsetType = UNSET
+    restricted_terms: list[str] | UnsetType = UNSET
+
+
+class ThinkLive(_Part, frozen=True, kw_only=True):
+    """Think Live of one session."""
+
+    provider: ThinkLiveProvider
 
 
 class _SpeakProvider(_Part, frozen=True, kw_only=True, tag_field="type"):
@@ -193,6 +234,8 @@ class ElevenLabs(_SpeakProvider, frozen=True, kw_only=True, tag="eleven_labs"):
 
     model_id: str
     language: str | UnsetType = UNSET
+    language_code: str | UnsetType = UNSET
+    """Older name of ``language``."""
     version: str | UnsetType = UNSET
 
 
@@ -230,6 +273,7 @@ class AwsPolly(_SpeakProvider, frozen=True, kw_only=True, tag="aws_polly"):
     engine: str
     credentials: AwsCredentials
     language_code: str | UnsetType = UNSET
+    """Older name of ``language``."""
 
 
 SpeakProvider = DeepgramSpeak | ElevenLabs | Cartesia | OpenAiSpeak | AwsPolly
@@ -250,15 +294,18 @@ class FunctionCallRecord(_Part, frozen=True, kw_only=True):
     client_side: bool
     arguments: str
     response: str
-    thought_signature: str | UnsetType = UNSET
+    thought_signature: str | UnsetType | None = UNSET
 
 
 class History(_Message, frozen=True, kw_only=True, tag="History"):
-    """One step of the conversation: words, or function calls. Sent by both sides."""
+    """One step of the conversation: words, or function calls. Sent by both sides.
 
-    role: Literal["user", "assistant"] | UnsetType = UNSET
-    content: str | UnsetType = UNSET
-    function_calls: list[FunctionCallRecord] | UnsetType = UNSET
+    A field of the other of these two shapes may come as null: it means the same as absent.
+    """
+
+    role: Literal["user", "assistant"] | UnsetType | None = UNSET
+    content: str | UnsetType | None = UNSET
+    function_calls: list[FunctionCallRecord] | UnsetType | None = UNSET
 
 
 class Context(_Part, frozen=True, kw_only=True):
@@ -276,6 +323,9 @@ class Agent(_Part, frozen=True, kw_only=True):
     greeting: str | UnsetType = UNSET
     """Spoken verbatim at every new session: left out on a reconnect (G-5)."""
     context: Context | UnsetType = UNSET
+    think_live: ThinkLive | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    """Deprecated, and refused of late (4.6): read, never sent."""
 
 
 class Flags(_Part, frozen=True, kw_only=True):
@@ -314,7 +364,7 @@ class UpdateThink(_Message, frozen=True, kw_only=True, tag="UpdateThink"):
 class UpdateThinkLive(_Message, frozen=True, kw_only=True, tag="UpdateThink_Live"):
     """Think Live, by invitation only."""
 
-    think_live: dict[str, Any]
+    think_live: ThinkLive
 
 
 class UpdatePrompt(_Message, frozen=True, kw_only=True, tag="UpdatePrompt"):
@@ -334,8 +384,13 @@ class InjectAgentMessage(_Message, frozen=True, kw_only=True, tag="InjectAgentMe
 
     message: str | UnsetType = UNSET
     behavior: Literal["default", "queue", "interrupt"] | UnsetType = UNSET
-    is_dynamic: Literal[True] | UnsetType = UNSET
-    """Think Live writes the line itself; then there is no ``message``."""
+    is_dynamic: bool | UnsetType = UNSET
+    """True: Think Live writes the line itself; then there is no ``message``."""
+
+    def __post_init__(self) -> None:
+        """Two shapes share this tag; a mixture of them would end the session (2.8)."""
+        if isinstance(self.message, str) is (self.is_dynamic is True) or self.is_dynamic is False:
+            raise ValueError("either a message or is_dynamic=True")
 
 
 class InjectUserMessage(_Message, frozen=True, kw_only=True, tag="InjectUserMessage"):
@@ -350,8 +405,9 @@ class FunctionCallResponse(_Message, frozen=True, kw_only=True, tag="FunctionCal
     name: str
     content: str
     """Always a string; JSON text inside."""
-    id: str | UnsetType = UNSET
-    thought_signature: str | UnsetType = UNSET
+    id: str | UnsetType | None = UNSET
+    """Always given by us; a server-side function's response may come without."""
+    thought_signature: str | UnsetType | None = UNSET
     """Returned unchanged when the request carried one (2.10)."""
 
 
@@ -406,8 +462,10 @@ class ConversationText(_Message, frozen=True, kw_only=True, tag="ConversationTex
     role: Literal["user", "assistant"]
     content: str
     conversational_behavior: str = "default"
-    languages_hinted: list[str] | None = None
-    languages: list[str] | None = None
+    """``default``, ``backchannel``, ``presence_check`` or ``filler``, so far."""
+    languages_hinted: list[str] | UnsetType | None = UNSET
+    languages: list[str] | UnsetType | None = UNSET
+    """The caller's, with a multilingual model only."""
 
 
 class UserStartedSpeaking(_Message, frozen=True, kw_only=True, tag="UserStartedSpeaking"):
@@ -418,6 +476,7 @@ class EndOfTurn(_Message, frozen=True, kw_only=True, tag="EndOfTurn"):
     """The caller's turn ended (Flux; undocumented)."""
 
     trigger: str = ""
+    """``model``, ``timeout`` or ``manual``, so far."""
 
 
 class AgentThinking(_Message, frozen=True, kw_only=True, tag="AgentThinking"):
@@ -426,15 +485,17 @@ class AgentThinking(_Message, frozen=True, kw_only=True, tag="AgentThinking"):
     content: str = ""
 
 
-class AgentStartedSpeaking(_Message, frozen=True, kw_only=True, tag="AgentStartedSpeaking"):
-    """First audio of a reply; experimental, often absent: never depended on."""
+class AgentStartedSpeaking(
+    _Message, frozen=True, kw_only=True, tag="AgentStartedSpeaking", omit_defaults=True
+):
+    """First audio of a reply, in seconds; experimental, often absent: never depended on."""
 
     total_latency: float | None = None
     tts_latency: float | None = None
     ttt_latency: float | None = None
 
 
-class LatencyReport(_Message, frozen=True, kw_only=True, tag="LatencyReport"):
+class LatencyReport(_Message, frozen=True, kw_only=True, tag="LatencyReport", omit_defaults=True):
     """Seconds by stage, usually one field a message, several messages a turn (G-19)."""
 
     stt_latency: float | None = None
@@ -454,7 +515,7 @@ class FunctionCall(_Part, frozen=True, kw_only=True):
     arguments: str | dict[str, Any] = ""
     """JSON text; some models' calls arrive as an object."""
     client_side: bool = True
-    thought_signature: str | UnsetType = UNSET
+    thought_signature: str | UnsetType | None = UNSET
 
     @property
     def arguments_json(self) -> str:

@@ -4,6 +4,7 @@ Each wire module makes one ``Reader`` from its union. Counting what was unknown 
 left to the links.
 """
 
+import re
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -11,6 +12,10 @@ import msgspec
 T = TypeVar("T")
 
 MAX_KIND_CHARACTERS = 64
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+
+_AT = re.compile(r" - at `(\$[^`]*)`\Z")
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -33,8 +38,8 @@ class Reader(Generic[T]):
         self._decode = msgspec.json.Decoder(union, strict=False).decode
         structs = getattr(union, "__args__", (union,))
         self._known = frozenset(struct.__struct_config__.tag for struct in structs)
-        self._tag_field = tag_field
-        self._decode_envelope = msgspec.json.Decoder(dict[str, Any]).decode
+        envelope: Any = msgspec.defstruct("Envelope", [("kind", str)], rename={"kind": tag_field})
+        self._decode_envelope = msgspec.json.Decoder(envelope).decode
 
     def read(self, text: str | bytes) -> T | Unknown:
         """One text frame as a message.
@@ -44,25 +49,30 @@ class Reader(Generic[T]):
         """
         try:
             message: T = self._decode(text)
-        except msgspec.ValidationError as wrong_shape:
-            return self._unknown(text, wrong_shape)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as not_json:
-            raise Malformed(f"not JSON: {type(not_json).__name__}") from not_json
-        return message
-
-    def _unknown(self, text: str | bytes, wrong_shape: msgspec.ValidationError) -> Unknown:
-        try:
-            kind = self._decode_envelope(text).get(self._tag_field)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as no_object:
-            raise Malformed("not an object") from no_object
-        if not isinstance(kind, str):
-            raise Malformed("a message without a kind")
+            return message
+        except _UNREADABLE as error:
+            problem = _without_value(error)
+        # Raised out here so that no error of the decoder is chained: it quotes what was said.
+        kind = self._kind(text)
+        if kind is None:
+            raise Malformed(problem)
         if kind in self._known:
-            raise Malformed(f"{kind}: {_path_only(wrong_shape)}") from wrong_shape
+            raise Malformed(f"{kind}: {problem}")
         return Unknown(kind[:MAX_KIND_CHARACTERS])
 
+    def _kind(self, text: str | bytes) -> str | None:
+        try:
+            kind: str = self._decode_envelope(text).kind
+        except _UNREADABLE:
+            return None
+        return kind
 
-def _path_only(error: msgspec.ValidationError) -> str:
-    # msgspec names types and the path; it repeats a value only for tags and enums, in quotes.
+
+def _without_value(error: Exception) -> str:
+    if not isinstance(error, msgspec.ValidationError):
+        return f"not JSON: {type(error).__name__}"
     text = str(error)
-    return text if "'" not in text else "unexpected value at " + text.rsplit("at", 1)[-1].strip()
+    if text.startswith(("Expected ", "Object missing required field ")):
+        return text  # these name our types and fields, and the path
+    at = _AT.search(text)
+    return "unexpected value" + (f" - at `{at[1]}`" if at else "")

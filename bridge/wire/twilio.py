@@ -33,6 +33,9 @@ __all__ = [
 
 Sid = Annotated[str, msgspec.Meta(max_length=64)]
 
+PlainSid = Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[A-Za-z0-9_-]+\Z")]
+"""Checked once, at ``start``: from there on it goes into messages, keys and logs as it is."""
+
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename="camel"):
     pass
@@ -59,9 +62,9 @@ class MediaFormat(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class StartBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Who is calling on which stream."""
 
-    account_sid: Sid
-    stream_sid: Sid
-    call_sid: Sid
+    account_sid: PlainSid
+    stream_sid: PlainSid
+    call_sid: PlainSid
     tracks: list[str]
     media_format: MediaFormat
     custom_parameters: dict[str, str] = {}
@@ -72,7 +75,7 @@ class Start(_Message, frozen=True, kw_only=True, tag="start"):
     """The stream begins; sequence number 1."""
 
     sequence_number: int
-    stream_sid: Sid
+    stream_sid: PlainSid
     start: StartBody
 
 
@@ -190,6 +193,9 @@ def encode(message: FromTwilio | ToTwilio) -> str:
 
 
 def media_text(stream_sid: str, payload: bytes) -> str:
-    """``encode(SendMedia(...))`` for the frame path: the same text, a third of the time."""
+    """``encode(SendMedia(...))`` for the frame path: the same text, a third of the time.
+
+    ``stream_sid`` is written as it is: take it from a ``Start``, where it was checked.
+    """
     sound = b2a_base64(payload, newline=False).decode("ascii")
     return f'{{"event":"media","streamSid":"{stream_sid}","media":{{"payload":"{sound}"}}}}'
