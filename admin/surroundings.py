@@ -1,0 +1,243 @@
+"""What a run on one machine sets for its processes where the environment is silent.
+
+Owns the local addresses, ports and throw-away credentials; ``launcher`` starts what they name.
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from admin import valkey
+from admin.errors import AlreadyRunning, PortTaken
+from admin.procfile import module_path
+
+RUN_FILE = "run.json"
+"""In the state directory, readable by its owner only: how other terminals find the run."""
+DEV_STATE = Path(".holdfast")
+DEMO_STATE = Path(".holdfast/demo")
+
+_LOCK_WAIT_S = 15.0
+"""The processes of a run that was killed need a moment to go; they hold the lock until then."""
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the parts listen on this machine; 0 takes a free port."""
+
+    web: int = 8080
+    admin: int = 8081
+    simulator: int = 8082
+
+
+FREE_PORTS = Ports(web=0, admin=0, simulator=0)
+
+
+class StateDirectory:
+    """Where a run keeps its database, its Valkey's file and its logs; one run at a time.
+
+    The lock is a file descriptor that every process of the run inherits, so the directory is
+    free only when the last of them is gone, however the run ended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.logs = self.path / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+    async def lock(self) -> None:
+        """Make it ours.
+
+        Raises:
+            AlreadyRunning: it stays in use.
+        """
+        deadline = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = os.pread(self.lock_fd, 32, 0).decode().strip()
+                if time.monotonic() > deadline or _lives(holder):
+                    raise AlreadyRunning(
+                        f"another run (process {holder}) uses {self.path}: stop it, "
+                        "or give this one a place of its own with --state"
+                    ) from None
+                await asyncio.sleep(0.05)
+        os.ftruncate(self.lock_fd, 0)
+        os.pwrite(self.lock_fd, str(os.getpid()).encode(), 0)
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        os.close(self.lock_fd)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class HeldPort:
+    """A port nobody else is given until the process it is meant for listens on it.
+
+    On Linux a bound socket that does not listen lets another bind the same port when both say
+    SO_REUSEADDR, as asyncio's and uvicorn's servers do. Elsewhere it is only looked up.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError as error:
+            self._socket.close()
+            raise PortTaken(f"port {port} is in use: {error.strerror}") from error
+        self.number: int = self._socket.getsockname()[1]
+        if not sys.platform.startswith("linux"):
+            self._socket.close()
+
+    def close(self) -> None:
+        """The port's owner listens, or never will."""
+        self._socket.close()
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's addresses and what its processes find in their environment."""
+
+    environ: dict[str, str]
+    web_port: int
+    admin_port: int
+    simulator_port: int | None
+    """None: real Deepgram, by ``DEEPGRAM_API_KEY``."""
+    valkey_socket: str | None
+    """None: a Redis that runs already, by ``REDIS_URL``."""
+    made_up: tuple[str, ...]
+    """Names of the variables that this run set itself."""
+
+    @property
+    def web_url(self) -> str:
+        """The bridge, on this machine."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def admin_url(self) -> str:
+        """The admin API, on this machine."""
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    @property
+    def simulator_url(self) -> str | None:
+        """The emulated agent's control address."""
+        port = self.simulator_port
+        return None if port is None else f"http://127.0.0.1:{port}"
+
+    def of(self, process: str) -> dict[str, str]:
+        """The environment of one process: all of it, and its own ``PORT``."""
+        ports = {"web": self.web_port, "admin": self.admin_port}
+        own = {"PORT": str(ports[process])} if process in ports else {}
+        return {**self.environ, **own}
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What another terminal needs to reach a run: ``holdfast call``, ``load``, ``queues``."""
+
+    pid: int
+    web_url: str
+    admin_url: str
+    simulator_url: str | None
+    environ: dict[str, str]
+    """Only what the run made up itself: a real secret is never written here."""
+
+    @classmethod
+    def of(cls, surroundings: Surroundings) -> Self:
+        """The file for this process's run."""
+        return cls(
+            pid=os.getpid(),
+            web_url=surroundings.web_url,
+            admin_url=surroundings.admin_url,
+            simulator_url=surroundings.simulator_url,
+            environ={name: surroundings.environ[name] for name in surroundings.made_up},
+        )
+
+    def write(self, state: Path) -> None:
+        """Put it into the state directory."""
+        path = state / RUN_FILE
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self)))
+
+    @classmethod
+    def read(cls, state: Path) -> Self | None:
+        """The run that uses this directory now, if one does."""
+        try:
+            run = msgspec.json.decode((state / RUN_FILE).read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return run if _lives(str(run.pid)) else None
+
+
+def compose(
+    environ: Mapping[str, str], state: StateDirectory, ports: Ports, stack: ExitStack
+) -> Surroundings:
+    """Fill in what ``environ`` leaves out.
+
+    Args:
+        environ: As the operator set it; what is there stays.
+        state: Where files go.
+        ports: Wanted ports.
+        stack: Held ports and the socket's directory are let go with it.
+
+    Raises:
+        PortTaken: a wanted port is in use.
+    """
+    found = {name: value for name, value in environ.items() if value}
+
+    def port_of(wanted: int) -> int:
+        held = HeldPort(wanted)
+        stack.callback(held.close)
+        return held.number
+
+    web_port, admin_port = port_of(ports.web), port_of(ports.admin)
+    mine = {"PUBLIC_URL": f"http://127.0.0.1:{web_port}"}
+    valkey_socket = None
+    if "REDIS_URL" not in found:
+        short = stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-"))
+        valkey_socket = f"{short}/valkey.sock"  # a deep path does not fit a unix address
+        mine["REDIS_URL"] = valkey.url_of(Path(valkey_socket))
+    mine["DATABASE_URL"] = f"sqlite:///{state.path / 'holdfast.db'}"
+    simulator_port = None
+    if "DEEPGRAM_API_KEY" not in found:
+        simulator_port = port_of(ports.simulator)
+        mine["DEEPGRAM_API_KEY"] = "simulated"
+        for name in ("DEEPGRAM_AGENT_URL", "DEEPGRAM_API_URL"):
+            found.pop(name, None)  # without a key they lead nowhere
+        mine["DEEPGRAM_AGENT_URL"] = f"ws://127.0.0.1:{simulator_port}/v1/agent/converse"
+        mine["DEEPGRAM_API_URL"] = f"http://127.0.0.1:{simulator_port}"
+    if "TWILIO_AUTH_TOKEN" not in found:
+        mine["TWILIO_ACCOUNT_SID"] = f"AC{secrets.token_hex(16)}"
+        mine["TWILIO_AUTH_TOKEN"] = secrets.token_hex(16)
+    mine["ADMIN_TOKENS"] = f"operator:{secrets.token_urlsafe(24)}"
+    made_up = tuple(name for name in mine if name not in found)
+    fixed = {"PYTHONPATH": module_path(environ), "PYTHONUNBUFFERED": "1"}
+    return Surroundings(
+        environ={**environ, **mine, **found, **fixed},
+        web_port=web_port,
+        admin_port=admin_port,
+        simulator_port=simulator_port,
+        valkey_socket=valkey_socket,
+        made_up=made_up,
+    )
