@@ -36,6 +36,9 @@ Sid = Annotated[str, msgspec.Meta(max_length=64)]
 PlainSid = Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[A-Za-z0-9_-]+\Z")]
 """Checked once, at ``start``: from there on it goes into messages, keys and logs as it is."""
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Bounded, for JSON itself is not, and clocks are reckoned from these."""
+
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", rename="camel"):
     pass
@@ -55,8 +58,8 @@ class MediaFormat(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How the audio of the stream is written; ``audio/x-mulaw``, 8000 Hz, 1 channel so far."""
 
     encoding: str
-    sample_rate: int
-    channels: int
+    sample_rate: Count
+    channels: Count
 
 
 class StartBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -74,7 +77,7 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Start(_Message, frozen=True, kw_only=True, tag="start"):
     """The stream begins; sequence number 1."""
 
-    sequence_number: int
+    sequence_number: Count
     stream_sid: PlainSid
     start: StartBody
 
@@ -84,9 +87,9 @@ class MediaBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     payload: bytes
     """µ-law; 160 bytes in every observation, promised nowhere (2.3): any length is accepted."""
-    timestamp: int = 0
+    timestamp: Count = 0
     """Milliseconds since the stream began; the first is about 150–170, steps are 19–21."""
-    chunk: int = 0
+    chunk: Count = 0
     track: str = "inbound"
 
 
@@ -95,7 +98,7 @@ class Media(_Message, frozen=True, kw_only=True, tag="media"):
 
     stream_sid: Sid
     media: MediaBody
-    sequence_number: int = 0
+    sequence_number: Count = 0
 
 
 class DtmfBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +113,7 @@ class Dtmf(_Message, frozen=True, kw_only=True, tag="dtmf"):
 
     stream_sid: Sid
     dtmf: DtmfBody
-    sequence_number: int = 0
+    sequence_number: Count = 0
 
 
 class MarkBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +127,7 @@ class Mark(_Message, frozen=True, kw_only=True, tag="mark"):
 
     stream_sid: Sid
     mark: MarkBody
-    sequence_number: int = 0
+    sequence_number: Count = 0
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -139,7 +142,7 @@ class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
 
     stream_sid: Sid
     stop: StopBody
-    sequence_number: int = 0
+    sequence_number: Count = 0
 
 
 FromTwilio = Connected | Start | Media | Dtmf | Mark | Stop
