@@ -1,0 +1,149 @@
+"""The SQL database: its address, its engine on SQLite or Postgres, and how its failures are told.
+
+Leaves tables to ``tables``, their history to ``migrations``, what they mean to ``calendar``.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import DateTime, Dialect, MetaData, Row, Select, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+from tools.errors import Unavailable
+
+LOCK_WAIT_MS: Final = 3000
+"""How long a SQLite writer waits for another; shorter than any budget, so that it can be told."""
+POOL_SIZE: Final = 5
+CONNECT_TIMEOUT_S: Final = 3.0
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every table of ours; the names of constraints are fixed so that a migration can find them."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware on our side, UTC in the database (SQLite keeps no offset)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; a naive value is a mistake of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs its offset")
+        instant = value.astimezone(UTC)
+        return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Back with UTC as its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def database_url(text: str) -> URL:
+    """``postgres://``, ``postgresql://`` or ``sqlite://`` as SQLAlchemy's address of our drivers.
+
+    Raises:
+        ValueError: another database. The message holds no password.
+    """
+    url = make_url(text)
+    match url.get_backend_name():
+        case "sqlite":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgres" | "postgresql":
+            return _asyncpg(url)
+        case other:
+            raise ValueError(f"DATABASE_URL names {other}; sqlite or postgresql it must be")
+
+
+def _asyncpg(url: URL) -> URL:
+    """Asyncpg calls libpq's ``sslmode`` ``ssl``, with the same words."""
+    url = url.set(drivername="postgresql+asyncpg")
+    mode = url.query.get("sslmode")
+    if mode is None:
+        return url
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+
+
+def open_engine(address: str) -> AsyncEngine:
+    """An engine; it connects when first used. ``dispose()`` it at the end.
+
+    Values never appear in its errors or logs: they are patients' names and numbers.
+    """
+    url = database_url(address)
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, hide_parameters=True, pool_size=POOL_SIZE)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=POOL_SIZE,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={"timeout": CONNECT_TIMEOUT_S},
+    )
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine for transactions that only read: on SQLite they wait for no writer."""
+    return engine.execution_options(reading=True)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, below
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={LOCK_WAIT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a booking told to a caller survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at the start: upgrading a read lock later fails instead of waiting."""
+    reads = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+async def fetch(engine: AsyncEngine, query: Select[Any]) -> Sequence[Row[Any]]:
+    """Every row of a query, in a transaction of its own.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    with reaching_database():
+        async with engine.begin() as connection:
+            return list(await connection.execute(query))
+
+
+@contextmanager
+def reaching_database() -> Iterator[None]:
+    """Maps what the drivers raise to ``Unavailable``; a broken rule of the schema passes through.
+
+    Raises:
+        Unavailable: away, locked for too long, or restarted in the middle.
+    """
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, TimeoutError, OSError) as error:
+        reason = f"database: {type(getattr(error, 'orig', None) or error).__name__}"
+        raise Unavailable("The calendar cannot be reached just now.", reason=reason) from error

@@ -1,0 +1,27 @@
+"""What a body needs to know about the job it runs, besides the arguments."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tools.errors import BudgetSpent
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """On whose behalf a tool runs."""
+
+    practice: str
+    call_sid: str = ""
+    idempotency_key: str = ""
+    still_mine: Callable[[], bool] = lambda: True
+    """False once another worker may have taken the job over; costs no round trip."""
+
+    def must_still_be_mine(self) -> None:
+        """Call it last before an effect.
+
+        Raises:
+            BudgetSpent: this process was frozen or cut off for so long that another worker may be
+                doing the same thing by now.
+        """
+        if not self.still_mine():
+            raise BudgetSpent("I'm still confirming that.", reason="lease lapsed before the effect")

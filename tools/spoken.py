@@ -1,0 +1,138 @@
+"""Days, times and lists as they are said aloud, in American English.
+
+A voice reads "12/01" and "9:30" in surprising ways; words leave it nothing to guess.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from itertools import pairwise
+from typing import Final
+
+_ONES: Final = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+)
+_TENS: Final = {2: "twenty", 3: "thirty", 4: "forty", 5: "fifty"}
+_IRREGULAR: Final = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+    "twenty": "twentieth",
+    "thirty": "thirtieth",
+}
+_WEEKDAYS: Final = (
+    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
+    *("Saturday", "Sunday"),
+)
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_SAID_WITHOUT_YEAR: Final = 300
+"""Days; a date farther off than that is said with its year."""
+
+
+def number(value: int) -> str:
+    """0 to 59 as words: ``forty-five``."""
+    if value < len(_ONES):
+        return _ONES[value]
+    tens, ones = divmod(value, 10)
+    return _TENS[tens] if ones == 0 else f"{_TENS[tens]}-{_ONES[ones]}"
+
+
+def ordinal(value: int) -> str:
+    """1 to 31 as words: ``twenty-first``."""
+    head, dash, tail = number(value).rpartition("-")
+    return head + dash + _IRREGULAR.get(tail, f"{tail}th")
+
+
+def day(value: date, today: date) -> str:
+    """``today``, ``tomorrow, Monday``, or ``Tuesday, December first``."""
+    away = (value - today).days
+    weekday = _WEEKDAYS[value.weekday()]
+    if away == 0:
+        return "today"
+    if away == 1:
+        return f"tomorrow, {weekday}"
+    said = f"{weekday}, {_MONTHS[value.month - 1]} {ordinal(value.day)}"
+    return said if abs(away) < _SAID_WITHOUT_YEAR else f"{said}, {year(value.year)}"
+
+
+def year(value: int) -> str:
+    """``twenty twenty-six``; good from 2010 to 2099, except for the round ones."""
+    century, rest = divmod(value, 100)
+    if rest < 10 or rest > 59:
+        return str(value)
+    return f"{number(century)} {number(rest)}"
+
+
+def clock(value: time) -> str:
+    """``nine thirty in the morning``, ``four oh five in the afternoon``, ``noon``."""
+    match value.hour, value.minute:
+        case 0, 0:
+            return "midnight"
+        case 12, 0:
+            return "noon"
+    return f"{_hands(value)} {_part_of_day(value)}"
+
+
+def one_of_clocks(values: Sequence[time]) -> str:
+    """``eight thirty, nine, or nine thirty in the morning``: the part of the day once for all."""
+    said = [clock(value) for value in values]
+    for n, (value, following) in enumerate(pairwise(values)):
+        part = f" {_part_of_day(value)}"
+        if said[n].endswith(part) and said[n + 1].endswith(part) and value != following:
+            said[n] = said[n].removesuffix(part)
+    return one_of(said)
+
+
+def moment(value: datetime, today: date) -> str:
+    """``Tuesday, December first at nine thirty in the morning``."""
+    return f"{day(value.date(), today)} at {clock(value.time())}"
+
+
+def on_moment(value: datetime, today: date) -> str:
+    """The same inside a sentence: ``on Tuesday, December first at …``, but ``tomorrow, … at …``."""
+    near = 0 <= (value.date() - today).days <= 1
+    return moment(value, today) if near else f"on {moment(value, today)}"
+
+
+def a(noun: str) -> str:
+    """``a cleaning``, ``an emergency visit``."""
+    return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
+
+
+def one_of(words: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b, or c``."""
+    return _joined(words, "or")
+
+
+def all_of(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b, and c``."""
+    return _joined(words, "and")
+
+
+def _hands(value: time) -> str:
+    hour = number((value.hour - 1) % 12 + 1)
+    if value.minute == 0:
+        return hour
+    if value.minute < 10:
+        return f"{hour} oh {number(value.minute)}"
+    return f"{hour} {number(value.minute)}"
+
+
+def _part_of_day(value: time) -> str:
+    if value.hour < 12:
+        return "in the morning"
+    return "in the afternoon" if value.hour < 17 else "in the evening"
+
+
+def _joined(words: Sequence[str], last: str) -> str:
+    if len(words) < 3:
+        return f" {last} ".join(words)
+    return f"{', '.join(words[:-1])}, {last} {words[-1]}"
