@@ -1,0 +1,41 @@
+"""What the admin process reads from its environment, once, at start."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from admin.auth import Token, read_tokens
+from admin.errors import SettingsRefused
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """The admin process's settings; each field is an environment variable in capitals."""
+
+    admin_tokens: str = ""
+    """Bearer tokens by commas, each ``token`` or ``role:token``; without any: no start."""
+    redis_url: str = "redis://localhost:6379/0"
+    host: str = "0.0.0.0"  # a server in a container answers on every address
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8081
+    log_level: str = "INFO"
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Who may come in."""
+        return read_tokens(self.admin_tokens)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings of this process, tokens checked.
+
+    Raises:
+        SettingsRefused: one is missing or wrong; the message names it, never its value.
+    """
+    given = {name: value for name, value in environ.items() if value != ""}
+    try:
+        settings = msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsRefused(f"environment: {error}") from error
+    read_tokens(settings.admin_tokens)
+    return settings
