@@ -47,5 +47,5 @@ def test_history_of_the_other_shape_may_be_null(field) -> None:
 def test_a_listener_without_a_version_is_malformed_since_the_server_takes_it_for_nova() -> None:
     flux = {"listen": {"provider": {"type": "deepgram", "model": "flux-general-en"}}}
 
-    with pytest.raises(Malformed, match="UpdateListen: .*version"):
+    with pytest.raises(Malformed, match=r"UpdateListen: .*version"):
         deepgram.to_agent.read(json.dumps({"type": "UpdateListen", **flux}))
