@@ -1,0 +1,87 @@
+"""What a call may ask of its driver: messages to send, and the few things that are no message."""
+
+from typing import Literal
+
+import msgspec
+
+from bridge.call.events import PhraseKind
+from bridge.wire import deepgram, twilio
+from tools.contract import ToolJob
+
+NextStep = Literal["goodbye", "apology"]
+"""What ``POST /twilio/resume`` does once our socket is closed."""
+
+
+class PlayVoice(msgspec.Struct, frozen=True, gc=False):
+    """µ-law for the caller, queued behind what was sent before."""
+
+    audio: bytes
+
+
+class SendVoice(msgspec.Struct, frozen=True, gc=False):
+    """µ-law for the agent, the bytes the caller sent."""
+
+    audio: bytes
+
+
+class ConnectAgent(msgspec.Struct, frozen=True):
+    """Open the agent's line; answered by ``Welcome`` or ``AgentLost``."""
+
+
+class ConfigureAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """Send ``Settings`` made from the profile and the conversation so far."""
+
+    greet: bool
+    """True: the agent speaks the greeting. False: it was spoken, and the history says so."""
+
+
+class FetchPhrase(msgspec.Struct, frozen=True, kw_only=True):
+    """Get the audio of a phrase; answered by ``PhraseReady`` or ``PhraseMissing``."""
+
+    kind: PhraseKind
+    text: str
+
+
+class RunTool(msgspec.Struct, frozen=True, kw_only=True):
+    """Queue a job; answered by ``OutcomeArrived``, or by nobody."""
+
+    job: ToolJob
+
+
+class Save(msgspec.Struct, frozen=True):
+    """The conversation changed: store it soon, never on the media path."""
+
+
+class CloseAgent(msgspec.Struct, frozen=True):
+    """Close the agent's line."""
+
+
+class HangUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Close the caller's stream with 1000 and leave the next step for ``/twilio/resume``."""
+
+    next_step: NextStep
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The call is over for this session: save it and let go of everything."""
+
+    reason: str
+    """Stable word: ``caller_hung_up caller_line_lost agent_lost goodbye``."""
+
+
+Command = (
+    PlayVoice
+    | SendVoice
+    | ConnectAgent
+    | ConfigureAgent
+    | FetchPhrase
+    | RunTool
+    | Save
+    | CloseAgent
+    | HangUp
+    | End
+    | twilio.SendMark
+    | twilio.Clear
+    | deepgram.FunctionCallResponse
+    | deepgram.UpdatePrompt
+)

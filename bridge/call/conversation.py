@@ -1,0 +1,150 @@
+"""What must survive a bridge: the words of both sides, what of them was heard, function calls.
+
+Leaves where it is kept to ``bridge.store``. Stored, so readable one version older and newer:
+new fields have defaults, none changes its meaning.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from bridge.wire import mulaw
+
+VERSION = 1
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing one side said, as text, and how much of it was heard."""
+
+    speaker: Literal["caller", "agent"]
+    text: str
+    at_s: float
+    """Seconds into the call when the text was known."""
+    source: Literal["speech", "phrase"] = "speech"
+    """``phrase``: audio of ours that the agent did not say."""
+    sent_ms: float = 0.0
+    """Milliseconds of its audio sent to the caller (agent's side only)."""
+    heard_ms: float = 0.0
+    """Milliseconds of it the caller is known, or estimated, to have heard."""
+    complete: bool = False
+    """All audio of it has been sent: ``sent_ms`` is its whole length."""
+    cut: bool = False
+    """The caller took the floor before its end."""
+
+    @property
+    def heard_text(self) -> str:
+        """The words the caller heard: an estimate by share of audio, cut at a word.
+
+        What was sent is known, what was played is known from marks, where a word lies in the
+        audio is not; so a cut utterance keeps the words up to the heard share of its length.
+        """
+        if self.speaker == "caller" or not self.cut:
+            return self.text
+        if self.sent_ms <= 0:
+            return ""
+        whole_ms = (
+            self.sent_ms if self.complete else max(self.sent_ms, len(self.text) * MS_PER_CHARACTER)
+        )
+        share = min(1.0, self.heard_ms / whole_ms)
+        kept = self.text[: int(len(self.text) * share)]
+        return self.text if share >= 1.0 else kept[: kept.rfind(" ") + 1].rstrip()
+
+
+MS_PER_CHARACTER = 65.0
+"""Length of speech whose audio is not all there yet: English at an ordinary pace."""
+
+
+class FunctionCallNote(msgspec.Struct, frozen=True, kw_only=True):
+    """A function call of this call: what was asked, and the answer once there is one."""
+
+    function_call_id: str
+    tool: str
+    arguments: str
+    at_s: float
+    effect: bool = False
+    response: str | None = None
+    """The JSON text the agent was given; None while unanswered."""
+    answered_s: float | None = None
+    outcome: str = ""
+    """``done``, a failure's code, or ``cancelled``; empty while unanswered."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """All utterances of one side until the floor changed."""
+
+    speaker: Literal["caller", "agent"]
+    utterances: tuple[Utterance, ...]
+
+
+class Conversation(msgspec.Struct, kw_only=True):
+    """One call's talk. Mutable, and owned by exactly one session at a time."""
+
+    call_sid: str
+    practice: str
+    started_utc: float
+    """Epoch seconds, set once by whoever answered the call first."""
+    version: int = VERSION
+    generation: int = 1
+    """Which stream of the call wrote this last."""
+    elapsed_s: float = 0.0
+    """Seconds into the call at the last change; a later stream goes on counting from here."""
+    utterances: list[Utterance] = []
+    function_calls: list[FunctionCallNote] = []
+    interruptions: int = 0
+    ended: str = ""
+    """Why it ended; empty while it lives."""
+
+    @property
+    def begun(self) -> bool:
+        """True once anybody said anything: then nobody greets again."""
+        return bool(self.utterances)
+
+    def turns(self) -> list[Turn]:
+        """The utterances grouped by who had the floor."""
+        turns: list[Turn] = []
+        for utterance in self.utterances:
+            if turns and turns[-1].speaker == utterance.speaker:
+                turns[-1] = Turn(
+                    speaker=utterance.speaker,
+                    utterances=(*turns[-1].utterances, utterance),
+                )
+            else:
+                turns.append(Turn(speaker=utterance.speaker, utterances=(utterance,)))
+        return turns
+
+    def say(self, utterance: Utterance) -> int:
+        """Add an utterance; returns its place."""
+        self.utterances.append(utterance)
+        return len(self.utterances) - 1
+
+    def note_playback(
+        self, place: int, *, sent_bytes: int, heard_bytes: int, complete: bool, cut: bool
+    ) -> None:
+        """Write down how much of an utterance was sent and heard."""
+        self.utterances[place] = msgspec.structs.replace(
+            self.utterances[place],
+            sent_ms=mulaw.duration_ms(sent_bytes),
+            heard_ms=mulaw.duration_ms(heard_bytes),
+            complete=complete,
+            cut=cut,
+        )
+
+    def ask(self, note: FunctionCallNote) -> None:
+        """Note a function call that was asked; the same id replaces its earlier note."""
+        self.function_calls = [
+            known
+            for known in self.function_calls
+            if known.function_call_id != note.function_call_id
+        ]
+        self.function_calls.append(note)
+
+    def answer(
+        self, function_call_id: str, *, response: str | None, at_s: float, outcome: str
+    ) -> None:
+        """Note the answer of a function call; an unknown id changes nothing."""
+        self.function_calls = [
+            msgspec.structs.replace(note, response=response, answered_s=at_s, outcome=outcome)
+            if note.function_call_id == function_call_id
+            else note
+            for note in self.function_calls
+        ]

@@ -1,0 +1,86 @@
+"""Function calls asked and not answered, each with its deadline: every one gets one answer.
+
+Leaves running them to the workers and the words to the catalogue. A function call that was
+answered in a worker's place, or withdrawn by the agent, is remembered while its effect may still
+come true, so that the agent learns of it.
+"""
+
+import msgspec
+
+from tools.catalog import Tool
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A function call the agent waits for."""
+
+    function_call_id: str
+    tool: Tool
+    asked_at: float
+    deadline_at: float
+    thought_signature: str | None = None
+
+
+class FunctionCalls:
+    """The open function calls of one call."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, Pending] = {}
+        self._orphans: dict[str, Tool] = {}
+
+    def ask(self, pending: Pending) -> None:
+        """The agent waits for this one from now on."""
+        self._pending[pending.function_call_id] = pending
+
+    def knows(self, function_call_id: str) -> bool:
+        """True while the agent waits for it."""
+        return function_call_id in self._pending
+
+    def answer(self, function_call_id: str) -> Pending | None:
+        """It is being answered; None if nobody waits for it."""
+        return self._pending.pop(function_call_id, None)
+
+    def expired(self, now: float) -> list[Pending]:
+        """Those whose deadline passed, no longer waited for; effects become orphans."""
+        late = [pending for pending in self._pending.values() if pending.deadline_at <= now]
+        for pending in late:
+            self._abandon(pending)
+        return late
+
+    def cancel(self, function_call_id: str) -> Pending | None:
+        """The agent withdrew it: an effect may be committed all the same."""
+        pending = self._pending.get(function_call_id)
+        if pending is not None:
+            self._abandon(pending)
+        return pending
+
+    def forget_all(self) -> list[str]:
+        """Nobody waits for anything any more; returns the ids that were open."""
+        open_ids = list(self._pending)
+        for function_call_id in open_ids:
+            self._abandon(self._pending[function_call_id])
+        return open_ids
+
+    def take_orphan(self, function_call_id: str) -> Tool | None:
+        """The tool of an effect that came true after nobody waited for it; once only."""
+        return self._orphans.pop(function_call_id, None)
+
+    def _abandon(self, pending: Pending) -> None:
+        del self._pending[pending.function_call_id]
+        if pending.tool.effect:
+            self._orphans[pending.function_call_id] = pending.tool
+
+    @property
+    def waiting(self) -> bool:
+        """True while the agent waits for anything."""
+        return bool(self._pending)
+
+    @property
+    def filler_since(self) -> float | None:
+        """Since when the oldest open function call that deserves a filler has been waiting."""
+        asked = [pending.asked_at for pending in self._pending.values() if pending.tool.filler]
+        return min(asked, default=None)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the first of them has to be answered in the worker's place."""
+        return min((pending.deadline_at for pending in self._pending.values()), default=None)

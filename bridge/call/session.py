@@ -1,0 +1,645 @@
+"""One call's decisions: the table of contents of what happens to it.
+
+Owns the order of things (greeting, agent, talk, end) and composes the parts. Leaves the floor to
+``turns``, what was heard to ``playback``, open function calls to ``functions``.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import UNSET
+
+from bridge.call.commands import (
+    CloseAgent,
+    Command,
+    ConfigureAgent,
+    ConnectAgent,
+    End,
+    FetchPhrase,
+    HangUp,
+    NextStep,
+    PlayVoice,
+    RunTool,
+    Save,
+    SendVoice,
+)
+from bridge.call.conversation import Conversation, FunctionCallNote, Utterance
+from bridge.call.events import (
+    AgentAudio,
+    AgentLost,
+    CallerGone,
+    Event,
+    OutcomeArrived,
+    PhraseMissing,
+    PhraseReady,
+    Wakeup,
+)
+from bridge.call.fillers import Fillers
+from bridge.call.functions import FunctionCalls, Pending
+from bridge.call.playback import Playback
+from bridge.call.timings import Stamps
+from bridge.call.turns import Turns
+from bridge.errors import InvalidTransition
+from bridge.wire import deepgram, mulaw, twilio
+from tools.catalog import Tool, decode_arguments, effect_key
+from tools.contract import Done, Failed, ToolJob, ToolOutcome
+from tools.errors import BadArguments
+
+MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
+"""A mark at least behind every second of audio, so that the playback clock is corrected often."""
+
+_COMPLETED_LATER = (
+    "For your information, not to be read out word by word: the earlier request to {tool} has "
+    "been completed after all. Its result: {content} Tell the caller at the next opportunity."
+)
+
+
+class Manners(msgspec.Struct, frozen=True, kw_only=True):
+    """How one practice's calls behave: words and patience."""
+
+    greeting: str
+    fillers: tuple[str, ...] = ()
+    apology: str
+    """Said when the agent is lost and the call cannot go on."""
+    filler_after_s: float = 1.2
+    """Seconds after a function call before a filler plays."""
+    greeting_patience_s: float = 0.25
+    """Seconds to wait for the greeting's audio before the agent is to greet by itself."""
+    agent_patience_s: float = 8.0
+    """Seconds from ``start`` in which the agent has to be ready."""
+    longest_call_s: float = 6600.0
+    """Below the two hours after which Deepgram ends a session (deepgram-voice-agent.md 1.5)."""
+    group_bytes: int = mulaw.FRAME_BYTES
+    """Caller audio goes to the agent in pieces of this size; one Twilio frame adds no delay."""
+    kept_bytes: int = 10 * mulaw.SAMPLE_RATE_HZ
+    """Caller audio kept until the agent is ready, oldest dropped first."""
+
+
+class CallSession:
+    """One call, from the first ring to the last word.
+
+    Pure: reads no clock, opens nothing. Drive it from a single task::
+
+        commands = session.receive(event, now)   # each event, in the order it came
+        at = session.next_wakeup()               # None, or the instant to feed Wakeup()
+
+    ``now`` and ``at`` are seconds on one monotonic clock.
+    """
+
+    def __init__(
+        self, conversation: Conversation, *, manners: Manners, catalog: Mapping[str, Tool]
+    ) -> None:
+        self.conversation = conversation
+        self.stamps = Stamps()
+        self.stream_sid = ""
+        self.stray_bytes = 0
+        """Agent audio of cut turns that was thrown away."""
+        self.unsent_bytes = 0
+        """Caller audio that was dropped because the agent was not ready in time."""
+        self.late_outcomes = 0
+        """Outcomes nobody waited for any more."""
+        self._manners = manners
+        self._catalog = catalog
+        self._playback = Playback()
+        self._turns = Turns()
+        self._functions = FunctionCalls()
+        self._fillers = Fillers(manners.fillers, after_s=manners.filler_after_s)
+        self._now = 0.0
+        self._began_at = 0.0
+        self._elapsed_before_s = conversation.elapsed_s
+        self._greeting_until: float | None = None
+        self._agent_until: float | None = None
+        self._welcomed = False
+        self._configured = False
+        self._ready = False
+        self._agent_greets = False
+        self._kept: deque[bytes] = deque()
+        self._kept_bytes = 0
+        self._group: list[bytes] = []
+        self._group_bytes = 0
+        self._speaking: int | None = None
+        self._complete: set[int] = set()
+        self._filler_place: int | None = None
+        self._asked_filler: float | None = None
+        self._closing: NextStep | None = None
+        self._close_mark: str | None = None
+        self._close_until: float | None = None
+        self._ended = False
+
+    # --- the table of contents ---------------------------------------------------------------
+
+    def receive(self, event: Event, now: float) -> list[Command]:
+        """What one event asks to be done, in order.
+
+        Never raises for what a peer said.
+
+        Raises:
+            InvalidTransition: the driver's clock ran backwards.
+        """
+        if now < self._now:
+            raise InvalidTransition(f"now went back by {self._now - now:.6f} s")
+        self._now = now
+        if self._ended:
+            return []
+        match event:
+            case twilio.Media():
+                return self._caller_audio(event.media.payload)
+            case AgentAudio():
+                return self._agent_audio(event.audio, now)
+            case twilio.Start():
+                return self._begin(event, now)
+            case twilio.Mark():
+                return self._mark_came_back(event.mark.name, now)
+            case twilio.Stop():
+                return self._end("caller_hung_up", now)
+            case CallerGone():
+                return self._end(self._reason_gone(), now)
+            case deepgram.Welcome():
+                self._welcomed = True
+                return self._configure(now)
+            case deepgram.SettingsApplied():
+                return self._agent_ready(now)
+            case deepgram.UserStartedSpeaking():
+                return self._caller_begins(now)
+            case deepgram.ConversationText(role="user"):
+                return self._caller_said(event.content, now)
+            case deepgram.ConversationText():
+                return self._agent_said(event.content, now)
+            case deepgram.EndOfTurn():
+                self._caller_done(now)
+            case deepgram.AgentThinking() | deepgram.AgentStartedSpeaking():
+                self._turns.release()
+            case deepgram.AgentAudioDone():
+                return self._reply_done(now)
+            case deepgram.FunctionCallRequest():
+                return self._ask(event.functions, now)
+            case deepgram.FunctionCallCancelled():
+                return self._withdraw(event.functions, now)
+            case deepgram.LatencyReport():
+                self._note_latencies(event, now)
+            case OutcomeArrived():
+                return self._answer(event.outcome, now)
+            case PhraseReady():
+                return self._phrase_ready(event, now)
+            case PhraseMissing():
+                return self._phrase_missing(event, now)
+            case AgentLost():
+                return self._agent_lost(now)
+            case Wakeup():
+                return self._wake(now)
+            case _:
+                pass
+        return []
+
+    def next_wakeup(self) -> float | None:
+        """The instant at which ``Wakeup`` is due; None once the call has ended."""
+        if self._ended:
+            return None
+        at = self._began_at + self._manners.longest_call_s
+        for due in (
+            self._greeting_until,
+            self._agent_until,
+            self._turns.latched_until,
+            self._functions.next_deadline,
+            self._filler_due(),
+            self._close_until,
+        ):
+            if due is not None and due < at:
+                at = due
+        return at
+
+    # --- beginning ---------------------------------------------------------------------------
+
+    def _begin(self, start: twilio.Start, now: float) -> list[Command]:
+        if self.stream_sid:
+            return []
+        self.stream_sid = start.stream_sid
+        self._began_at = now
+        self._agent_until = now + self._manners.agent_patience_s
+        commands: list[Command] = [ConnectAgent()]
+        if not self.conversation.begun:
+            self.stamps.begin("greeting", now)
+            self._greeting_until = now + self._manners.greeting_patience_s
+            commands.insert(0, FetchPhrase(kind="greeting", text=self._manners.greeting))
+        return commands
+
+    def _configure(self, now: float) -> list[Command]:
+        """Settings are sent once the agent listens and it is known who greets."""
+        if not self._welcomed or self._configured or self._greeting_until is not None:
+            return []
+        self._configured = True
+        return [ConfigureAgent(greet=self._agent_greets)]
+
+    def _agent_ready(self, now: float) -> list[Command]:
+        if self._ready or self._closing:
+            return []
+        self._ready = True
+        self._agent_until = None
+        kept, self._kept = self._kept, deque()
+        self._kept_bytes = 0
+        return [SendVoice(b"".join(kept))] if kept else []
+
+    # --- sound -------------------------------------------------------------------------------
+
+    def _caller_audio(self, audio: bytes) -> list[Command]:
+        if not self._ready:
+            self._keep(audio)
+            return []
+        if len(audio) >= self._manners.group_bytes and not self._group:
+            return [SendVoice(audio)]
+        self._group.append(audio)
+        self._group_bytes += len(audio)
+        if self._group_bytes < self._manners.group_bytes:
+            return []
+        audio, self._group, self._group_bytes = b"".join(self._group), [], 0
+        return [SendVoice(audio)]
+
+    def _keep(self, audio: bytes) -> None:
+        self._kept.append(audio)
+        self._kept_bytes += len(audio)
+        while self._kept_bytes > self._manners.kept_bytes:
+            dropped = len(self._kept.popleft())
+            self._kept_bytes -= dropped
+            self.unsent_bytes += dropped
+
+    def _agent_audio(self, audio: bytes, now: float) -> list[Command]:
+        if self._turns.latched or self._closing:
+            self.stray_bytes += len(audio)
+            return []
+        commands: list[Command] = []
+        if self._speaking is None:
+            commands += self._reply_begins(now)
+            self._speaking = self.conversation.say(self._agent_words("", now))
+        elif self._filler_place is not None:
+            commands += self._reply_begins(now)
+        self._playback.send(len(audio), now, self._speaking)
+        commands.append(PlayVoice(audio))
+        if self._playback.unmarked_bytes >= MARK_EVERY_BYTES:
+            commands += self._mark()
+        return commands
+
+    def _reply_begins(self, now: float) -> list[Command]:
+        """The agent's first audio: waits are over, and a filler gives way to the answer."""
+        at_s = self._at_s(now)
+        self.stamps.end("greeting", now, at_s)
+        self.stamps.end("reply", now, at_s)
+        filler, self._filler_place = self._filler_place, None
+        if filler is None or not self._playback.playing(now):
+            return []
+        speaking = self._speaking
+        commands = self._cut(now)
+        self._speaking = speaking
+        return commands
+
+    def _reply_done(self, now: float) -> list[Command]:
+        if self._speaking is not None:
+            self._complete.add(self._speaking)
+        commands = self._mark()
+        self._settle(now)
+        self._speaking = None
+        return commands
+
+    def _mark(self) -> list[Command]:
+        name = self._playback.mark()
+        if name is None:
+            return []
+        return [twilio.SendMark(stream_sid=self.stream_sid, mark=twilio.MarkBody(name=name))]
+
+    def _mark_came_back(self, name: str, now: float) -> list[Command]:
+        if not self._playback.reached(name, now):
+            return []
+        self._settle(now)
+        if name == self._close_mark:
+            return self._hang_up()
+        return []
+
+    def _settle(self, now: float) -> None:
+        for heard in self._playback.settle(now, keep=self._speaking):
+            self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=False)
+
+    def _cut(self, now: float) -> list[Command]:
+        """Throw away everything the caller has not heard yet."""
+        for heard in self._playback.clear(now).heard:
+            cut = not heard.in_full or heard.place == self._speaking
+            self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=cut)
+        self._speaking = None
+        self._filler_place = None
+        return [twilio.Clear(stream_sid=self.stream_sid)]
+
+    def _note_heard(self, place: int, sent_bytes: int, heard_bytes: int, *, cut: bool) -> None:
+        self.conversation.note_playback(
+            place,
+            sent_bytes=sent_bytes,
+            heard_bytes=heard_bytes,
+            complete=place in self._complete,
+            cut=cut,
+        )
+
+    # --- talk --------------------------------------------------------------------------------
+
+    def _caller_begins(self, now: float) -> list[Command]:
+        self._turns.caller_begins()
+        self.stamps.drop("reply")
+        if self._closing or not (self._speaking is not None or self._playback.playing(now)):
+            return []
+        if self._speaking is not None or self._agent_in_the_air():
+            self._turns.latch(now)
+        self.conversation.interruptions += 1
+        return [*self._cut(now), self._save(now)]
+
+    def _agent_in_the_air(self) -> bool:
+        last = self.conversation.utterances[-1] if self.conversation.utterances else None
+        return last is not None and last.speaker == "agent" and last.source == "speech"
+
+    def _caller_done(self, now: float) -> None:
+        if self._turns.caller_speaking:
+            self.stamps.begin("reply", now)
+        self._turns.caller_ends()
+
+    def _caller_said(self, text: str, now: float) -> list[Command]:
+        self._caller_done(now)
+        self.conversation.say(Utterance(speaker="caller", text=text, at_s=self._at_s(now)))
+        return [self._save(now)]
+
+    def _agent_said(self, text: str, now: float) -> list[Command]:
+        if self._turns.latched or self._closing:
+            # Said by the agent, but of a cut turn: the caller hears none of it.
+            words = msgspec.structs.replace(self._agent_words(text, now), cut=True)
+            self.conversation.say(words)
+            return [self._save(now)]
+        place = self._speaking
+        if place is not None and not self.conversation.utterances[place].text:
+            self.conversation.utterances[place] = msgspec.structs.replace(
+                self.conversation.utterances[place], text=text
+            )
+            return [self._save(now)]
+        commands = self._mark()
+        if place is not None:
+            self._complete.add(place)
+            self._settle(now)
+        self._speaking = self.conversation.say(self._agent_words(text, now))
+        return [*commands, self._save(now)]
+
+    def _agent_words(self, text: str, now: float) -> Utterance:
+        return Utterance(speaker="agent", text=text, at_s=self._at_s(now))
+
+    def _note_latencies(self, report: deepgram.LatencyReport, now: float) -> None:
+        at_s = self._at_s(now)
+        for stage, seconds in (
+            ("speech", report.stt_latency),
+            ("thinking", report.ttt_token_latency),
+            ("voice", report.tts_latency),
+            ("total", report.total_latency),
+        ):
+            if seconds is not None and stage != "speech":
+                self.stamps.add(stage, seconds, at_s)
+
+    # --- phrases -----------------------------------------------------------------------------
+
+    def _phrase_ready(self, phrase: PhraseReady, now: float) -> list[Command]:
+        match phrase.kind:
+            case "greeting" if self._greeting_until is not None:
+                self._greeting_until = None
+                self.stamps.end("greeting", now, self._at_s(now))
+                return [*self._play(phrase, now), *self._configure(now), self._save(now)]
+            case "filler" if self._filler_wanted(now):
+                commands = self._play(phrase, now)
+                self._filler_place = len(self.conversation.utterances) - 1
+                return [*commands, self._save(now)]
+            case "apology" if self._closing and self._close_mark is None:
+                commands = self._play(phrase, now)
+                self._close_mark = self._last_mark(commands)
+                self._close_until = self._playback.end_at + 2.0
+                return commands
+            case _:
+                return []
+
+    def _phrase_missing(self, phrase: PhraseMissing, now: float) -> list[Command]:
+        if phrase.kind == "greeting" and self._greeting_until is not None:
+            return self._let_agent_greet(now)
+        if phrase.kind == "apology" and self._closing and self._close_mark is None:
+            self._closing = "apology"
+            return self._hang_up()
+        return []
+
+    def _let_agent_greet(self, now: float) -> list[Command]:
+        self._greeting_until = None
+        self._agent_greets = True
+        return self._configure(now)
+
+    def _play(self, phrase: PhraseReady, now: float) -> list[Command]:
+        """A phrase is audio of ours in one piece, with a mark behind it."""
+        place = self.conversation.say(
+            Utterance(speaker="agent", text=phrase.text, at_s=self._at_s(now), source="phrase")
+        )
+        self._complete.add(place)
+        self._playback.send(len(phrase.audio), now, place)
+        return [PlayVoice(phrase.audio), *self._mark()]
+
+    @staticmethod
+    def _last_mark(commands: list[Command]) -> str | None:
+        marks = [command.mark.name for command in commands if isinstance(command, twilio.SendMark)]
+        return marks[-1] if marks else None
+
+    def _filler_wanted(self, now: float) -> bool:
+        return (
+            self._functions.waiting
+            and self._asked_filler == self._functions.filler_since
+            and not self._turns.caller_speaking
+            and not self._playback.playing(now)
+            and not self._closing
+        )
+
+    def _filler_due(self) -> float | None:
+        """When to ask for a filler; never over the caller, never over the agent."""
+        due = self._fillers.due_at(self._functions.filler_since)
+        if due is None or self._turns.caller_speaking or self._closing:
+            return None
+        return max(due, self._playback.end_at)
+
+    # --- function calls ----------------------------------------------------------------------
+
+    def _ask(self, asked: list[deepgram.FunctionCall], now: float) -> list[Command]:
+        self._turns.release()
+        commands: list[Command] = []
+        for call in asked:
+            if call.client_side and not self._functions.knows(call.id):
+                commands += self._ask_one(call, now)
+        return [*commands, self._save(now)] if commands else []
+
+    def _ask_one(self, call: deepgram.FunctionCall, now: float) -> list[Command]:
+        tool = self._catalog.get(call.name)
+        arguments = call.arguments_json
+        self.conversation.ask(
+            FunctionCallNote(
+                function_call_id=call.id,
+                tool=call.name,
+                arguments=arguments,
+                at_s=self._at_s(now),
+                effect=tool is not None and tool.effect,
+            )
+        )
+        signature = None if call.thought_signature is UNSET else call.thought_signature
+        if tool is None:
+            error = Failed(
+                function_call_id=call.id,
+                tool=call.name,
+                code="unknown_tool",
+                say=f"There are only these tools: {', '.join(self._catalog)}.",
+            )
+            return self._respond(error, signature, now)
+        try:
+            decoded = decode_arguments(tool, arguments)
+        except BadArguments as wrong:
+            error = Failed(function_call_id=call.id, tool=tool.name, code=wrong.code, say=wrong.say)
+            return self._respond(error, signature, now)
+        pending = Pending(
+            function_call_id=call.id,
+            tool=tool,
+            asked_at=now,
+            deadline_at=now + tool.budget_s,
+            thought_signature=signature,
+        )
+        self._functions.ask(pending)
+        job = ToolJob(
+            function_call_id=call.id,
+            call_sid=self.conversation.call_sid,
+            practice=self.conversation.practice,
+            tool=tool.name,
+            arguments=arguments,
+            budget_s=tool.budget_s,
+            effect=tool.effect,
+            idempotency_key=effect_key(tool, self.conversation.practice, decoded),
+        )
+        return [RunTool(job=job)]
+
+    def _answer(self, outcome: ToolOutcome, now: float) -> list[Command]:
+        pending = self._functions.answer(outcome.function_call_id)
+        if pending is not None:
+            self.stamps.add("function_call", now - pending.asked_at, self._at_s(now))
+            return [*self._respond(outcome, pending.thought_signature, now), self._save(now)]
+        self.late_outcomes += 1
+        tool = self._functions.take_orphan(outcome.function_call_id)
+        if tool is None or not isinstance(outcome, Done):
+            return []
+        self.conversation.answer(
+            outcome.function_call_id,
+            response=outcome.content,
+            at_s=self._at_s(now),
+            outcome="done",
+        )
+        fact = _COMPLETED_LATER.format(tool=tool.name, content=outcome.content)
+        update: list[Command] = [deepgram.UpdatePrompt(prompt=fact)] if self._ready else []
+        return [*update, self._save(now)]
+
+    def _respond(self, outcome: ToolOutcome, signature: str | None, now: float) -> list[Command]:
+        content, word = _as_content(outcome)
+        self.conversation.answer(
+            outcome.function_call_id, response=content, at_s=self._at_s(now), outcome=word
+        )
+        return [
+            deepgram.FunctionCallResponse(
+                id=outcome.function_call_id,
+                name=outcome.tool,
+                content=content,
+                thought_signature=UNSET if signature is None else signature,
+            )
+        ]
+
+    def _withdraw(self, cancelled: list[deepgram.CancelledFunction], now: float) -> list[Command]:
+        """The agent dropped them: reads are forgotten, an effect may come true all the same."""
+        changed = False
+        for call in cancelled:
+            pending = self._functions.cancel(call.id)
+            if pending is not None:
+                changed = True
+                self.conversation.answer(
+                    call.id, response=None, at_s=self._at_s(now), outcome="cancelled"
+                )
+        return [self._save(now)] if changed else []
+
+    # --- time --------------------------------------------------------------------------------
+
+    def _wake(self, now: float) -> list[Command]:
+        if self._close_until is not None and self._close_until <= now:
+            return self._hang_up()
+        if now >= self._began_at + self._manners.longest_call_s and not self._closing:
+            self._closing = "goodbye"
+            return self._hang_up()
+        commands: list[Command] = []
+        if self._greeting_until is not None and self._greeting_until <= now:
+            commands += self._let_agent_greet(now)
+        if self._agent_until is not None and self._agent_until <= now:
+            commands += [CloseAgent(), *self._agent_lost(now)]
+        latched_until = self._turns.latched_until
+        if latched_until is not None and latched_until <= now:
+            self._turns.release()
+        for pending in self._functions.expired(now):
+            no_answer = Failed(
+                function_call_id=pending.function_call_id,
+                tool=pending.tool.name,
+                code="doubt" if pending.tool.effect else "budget_spent",
+                say=pending.tool.fallback,
+            )
+            commands += self._respond(no_answer, pending.thought_signature, now)
+        filler_due = self._filler_due()
+        since = self._functions.filler_since
+        if filler_due is not None and filler_due <= now and since is not None:
+            self._asked_filler = since
+            commands.append(FetchPhrase(kind="filler", text=self._fillers.take(since)))
+        return [*commands, self._save(now)] if commands else []
+
+    # --- ending ------------------------------------------------------------------------------
+
+    def _agent_lost(self, now: float) -> list[Command]:
+        """Without an agent the call ends politely: our own words, then the next step."""
+        if self._closing:
+            return []
+        self._closing = "goodbye"
+        self._ready = False
+        self._agent_until = self._greeting_until = None
+        self._close_until = now + 2.0  # no phrase by then: Twilio says the apology
+        for function_call_id in self._functions.forget_all():
+            self.conversation.answer(
+                function_call_id, response=None, at_s=self._at_s(now), outcome="agent_lost"
+            )
+        return [FetchPhrase(kind="apology", text=self._manners.apology), self._save(now)]
+
+    def _hang_up(self) -> list[Command]:
+        next_step = self._closing or "goodbye"
+        if self._close_mark is None and self._close_until is not None:
+            next_step = "apology"
+        self._closing = next_step
+        self._close_until = None
+        self._close_mark = None
+        return [HangUp(next_step=next_step)]
+
+    def _reason_gone(self) -> str:
+        return "agent_lost" if self._closing else "caller_line_lost"
+
+    def _end(self, reason: str, now: float) -> list[Command]:
+        self._settle(now)
+        for heard in self._playback.clear(now).heard:
+            cut = not heard.in_full or heard.place == self._speaking
+            self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=cut)
+        self._save(now)
+        # A lost line is no end: another stream may continue the call.
+        self.conversation.ended = "" if reason == "caller_line_lost" else reason
+        self._ended = True
+        return [CloseAgent(), End(reason=reason)]
+
+    def _save(self, now: float) -> Save:
+        self.conversation.elapsed_s = self._at_s(now)
+        return Save()
+
+    def _at_s(self, now: float) -> float:
+        return self._elapsed_before_s + now - self._began_at
+
+
+def _as_content(outcome: ToolOutcome) -> tuple[str, str]:
+    """What the agent is given, and the word the conversation keeps of it."""
+    if isinstance(outcome, Done):
+        return outcome.content, "done"
+    error = {"error": outcome.code, "say": outcome.say}
+    return msgspec.json.encode(error).decode(), outcome.code

@@ -1,0 +1,367 @@
+"""What Twilio asks of us over HTTP, and the media WebSocket up to the moment a call is driven.
+
+Every request is signed (twilio-voice.md section 4); what cannot be verified is 403 and touches
+nothing. Leaves the call itself to ``bridge.driver``.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response, WebSocket, get, post, websocket
+from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
+
+from bridge.agent import AgentLink
+from bridge.call.commands import NextStep
+from bridge.call.conversation import Conversation
+from bridge.call.events import PhraseKind
+from bridge.call.session import CallSession
+from bridge.caller import DIRECT, CallerLink, MediaProtocol, closed
+from bridge.driver import CallDriver
+from bridge.errors import StateUnavailable
+from bridge.persona import manners_for, settings_for
+from bridge.phrases import PhraseCache
+from bridge.profile import Profile, Profiles
+from bridge.settings import Settings
+from bridge.store import Admitted, ConversationStore, Refused, encode_conversation
+from bridge.wire import signature, twilio, twiml
+from tools.catalog import CATALOG
+from tools.queue import ToolQueue
+
+LARGEST_FORM_BYTES: Final = 64 * 1024
+MESSAGES_BEFORE_START: Final = 32
+"""``connected`` and ``start`` are two; the rest is junk, of which so much is borne."""
+
+GOODBYE: Final = "Thank you for calling. Goodbye."
+UNKNOWN_NUMBER: Final = "We are sorry, this number is not in service. Goodbye."
+OVER_STATUSES: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+
+log = structlog.get_logger()
+
+
+class Live:
+    """The calls this process drives."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.drivers: set[CallDriver] = set()
+        self.none_left = asyncio.Event()
+        self.none_left.set()
+
+    def add(self, driver: CallDriver) -> None:
+        """A call begins here."""
+        self.drivers.add(driver)
+        self.none_left.clear()
+
+    def remove(self, driver: CallDriver) -> None:
+        """A call is over, or goes on elsewhere."""
+        self.drivers.discard(driver)
+        if not self.drivers:
+            self.none_left.set()
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """What the handlers need, made once in ``create_app``."""
+
+    settings: Settings
+    profiles: Profiles
+    store: ConversationStore
+    phrases: PhraseCache
+    queue: ToolQueue
+    live: Live
+
+
+def handlers(desk: Desk) -> list[ControllerRouterHandler]:
+    """The bridge's routes, bound to their resources."""
+
+    @post("/twilio/voice", status_code=200)
+    async def voice(request: Request[Any, Any, Any]) -> Response[str]:
+        """A call comes in."""
+        return _twiml(await _answer_call(desk, await _signed_form(desk, request)))
+
+    @post("/twilio/resume", status_code=200)
+    async def resume(request: Request[Any, Any, Any]) -> Response[str]:
+        """A call's stream ended: what is next?"""
+        return _twiml(await _next_document(desk, await _signed_form(desk, request)))
+
+    @post(["/twilio/status", "/twilio/stream-status"], status_code=204)
+    async def status(request: Request[Any, Any, Any]) -> None:
+        """A call or a stream changed its state; told for the log."""
+        form = await _signed_form(desk, request)
+        log.info(
+            "twilio_status",
+            call_sid=form.get("CallSid", ""),
+            stream_sid=form.get("StreamSid", ""),
+            status=form.get("StreamEvent") or form.get("CallStatus", ""),
+        )
+
+    @websocket("/twilio/media")
+    async def media(socket: WebSocket[Any, Any, Any]) -> None:
+        """The sound of a call."""
+        await _media(desk, socket)
+
+    @get("/healthz", sync_to_thread=False)
+    def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @get("/readyz")
+    async def readyz() -> Response[dict[str, str]]:
+        """New calls are welcome: not draining, and Redis answers."""
+        if desk.live.draining:
+            return Response({"status": "draining"}, status_code=503)
+        try:
+            await desk.store.ping()
+        except StateUnavailable as error:
+            return Response({"status": error.code}, status_code=503)
+        return Response({"status": "ready"})
+
+    return [voice, resume, status, media, healthz, readyz]
+
+
+# --- webhooks --------------------------------------------------------------------------------
+
+
+async def _signed_form(desk: Desk, request: Request[Any, Any, Any]) -> Mapping[str, str]:
+    """The form of a request that Twilio signed.
+
+    Raises:
+        HTTPException: 403 unless the signature is right, 413 when the body is too large.
+    """
+    body = await _bounded_body(request)
+    form = signature.form_parameters(body)
+    query = request.scope["query_string"].decode("latin-1")
+    url = desk.settings.url(request.url.path) + (f"?{query}" if query else "")
+    given = request.headers.get("x-twilio-signature", "")
+    if not signature.verify(given, url, form, desk.settings.signing_tokens):
+        log.warning("signature_refused", path=request.url.path, signed=bool(given))
+        raise HTTPException(status_code=403, detail="signature")
+    return dict(form)
+
+
+async def _bounded_body(request: Request[Any, Any, Any]) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > LARGEST_FORM_BYTES:
+            raise HTTPException(status_code=413, detail="too large")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _answer_call(desk: Desk, form: Mapping[str, str]) -> str:
+    call_sid, dialled = form.get("CallSid", ""), form.get("To") or form.get("Called", "")
+    profile = desk.profiles.of_number(dialled)
+    if not call_sid or profile is None:
+        log.warning("unknown_number", call_sid=call_sid)
+        return twiml.say_and_hang_up(UNKNOWN_NUMBER)
+    log.info("call_came_in", call_sid=call_sid, practice=profile.id)
+    return await _connect(desk, call_sid, profile)
+
+
+async def _next_document(desk: Desk, form: Mapping[str, str]) -> str:
+    """The planned next step; or a new stream for a call whose stream was lost; or an apology."""
+    call_sid = form.get("CallSid", "")
+    if form.get("CallStatus", "") in OVER_STATUSES:
+        return twiml.empty()
+    try:
+        state = await desk.store.state(call_sid)
+    except StateUnavailable:
+        return _human(desk.profiles.of_number(form.get("To", "")))
+    profile = None if state is None else desk.profiles.of_id(state.practice)
+    if state is None or profile is None:
+        return twiml.say_and_hang_up(GOODBYE)
+    log.info("call_resumed", call_sid=call_sid, next_step=state.next_step, ended=state.ended)
+    if state.next_step == "apology":
+        return _human(profile)
+    if state.next_step == "goodbye":
+        return twiml.say_and_hang_up(GOODBYE)
+    if state.ended:
+        return twiml.empty()
+    if state.generation > desk.settings.resume_limit:
+        return _human(profile)
+    return await _connect(desk, call_sid, profile)
+
+
+async def _connect(desk: Desk, call_sid: str, profile: Profile) -> str:
+    if desk.live.draining:
+        log.info("call_taken_while_draining", call_sid=call_sid)
+    try:
+        ticket = await desk.store.admit(call_sid, profile.id)
+    except StateUnavailable as error:
+        log.error("call_not_taken", call_sid=call_sid, code=error.code)
+        return _human(profile)
+    return twiml.connect_stream(
+        stream_url=desk.settings.stream_url,
+        action_url=desk.settings.url("/twilio/resume"),
+        status_callback_url=desk.settings.url("/twilio/stream-status"),
+        parameters={"token": ticket.token, "generation": str(ticket.generation)},
+        name=f"g{ticket.generation}",
+    )
+
+
+def _human(profile: Profile | None) -> str:
+    """The way out when the agent cannot be had."""
+    if profile is None:
+        return twiml.say_and_hang_up(GOODBYE)
+    if profile.transfer_number is None:
+        return twiml.say_and_hang_up(profile.phrases.apology)
+    return twiml.dial(
+        profile.transfer_number, say="One moment, I am putting you through to a colleague."
+    )
+
+
+def _twiml(document: str) -> Response[str]:
+    return Response(document, media_type=twiml.CONTENT_TYPE)
+
+
+# --- the media socket ------------------------------------------------------------------------
+
+
+async def _media(desk: Desk, socket: WebSocket[Any, Any, Any]) -> None:
+    given = socket.headers.get("x-twilio-signature", "")
+    url, tokens = desk.settings.stream_url, desk.settings.signing_tokens
+    if not signature.verify_handshake(given, url, tokens):
+        https = signature.matches_https_form(given, url, tokens)
+        log.warning("handshake_refused", signed=bool(given), https_form=https)
+        await socket.close(code=1008)  # before the upgrade: a 403
+        return
+    offered = socket.scope["subprotocols"]
+    wanted = "audio.twilio.com" if "audio.twilio.com" in offered else None
+    await socket.accept(subprotocols=wanted)
+    start = await _wait_for_start(desk, socket)
+    admitted = None if start is None else await _admit(desk, start)
+    if start is None or admitted is None:
+        await _close(socket)
+        return
+    driver = _driver(desk, admitted)
+    desk.live.add(driver)
+    try:
+        extensions: Any = socket.scope["extensions"]
+        connection: MediaProtocol = extensions[DIRECT]
+        link = CallerLink(connection, stream_sid=start.stream_sid, ear=driver)
+        driver.caller = link
+        await driver.run(start, closed=lambda: _listen(link, socket))
+        await _close(socket)
+        await driver.finish()
+    finally:
+        desk.live.remove(driver)
+
+
+async def _listen(link: CallerLink, socket: WebSocket[Any, Any, Any]) -> int:
+    link.listen()
+    return await closed(socket.receive)
+
+
+async def _close(socket: WebSocket[Any, Any, Any]) -> None:
+    """With 1000: of other codes it is not known whether the call goes on (twilio-voice.md 1.4)."""
+    if socket.connection_state != "disconnect":
+        await socket.close(code=1000)
+
+
+async def _wait_for_start(desk: Desk, socket: WebSocket[Any, Any, Any]) -> twilio.Start | None:
+    try:
+        async with asyncio.timeout(desk.settings.start_patience_s):
+            for _ in range(MESSAGES_BEFORE_START):
+                frame: Any = await socket.receive()
+                if frame["type"] == "websocket.disconnect":
+                    return None
+                message = _read(frame.get("text") or frame.get("bytes") or b"")
+                if isinstance(message, twilio.Start):
+                    return message
+    except TimeoutError:
+        log.warning("no_start", code="caller_protocol")
+        return None
+    log.warning("no_start", code="caller_protocol")
+    return None
+
+
+def _read(text: str | bytes) -> twilio.FromTwilio | twilio.Unknown | None:
+    try:
+        return twilio.from_twilio.read(text)
+    except twilio.Malformed:
+        return None
+
+
+async def _admit(desk: Desk, start: twilio.Start) -> Admitted | None:
+    parameters, call_sid = start.start.custom_parameters, start.start.call_sid
+    try:
+        generation = int(parameters.get("generation", ""))
+        answer = await desk.store.redeem(parameters.get("token", ""), call_sid, generation)
+    except ValueError:
+        answer = Refused(why="gone")
+    except StateUnavailable as error:
+        log.error("stream_not_admitted", call_sid=call_sid, code=error.code)
+        return None
+    if isinstance(answer, Refused):
+        log.warning("stream_refused", call_sid=call_sid, why=answer.why)
+        return None
+    if desk.profiles.of_id(answer.practice) is None:
+        log.error("practice_gone", call_sid=call_sid, practice=answer.practice)
+        return None
+    return answer
+
+
+def _driver(desk: Desk, admitted: Admitted) -> CallDriver:
+    profile = desk.profiles.of_id(admitted.practice)
+    assert profile is not None
+    conversation, settings = admitted.conversation, desk.settings
+    catalog = {name: CATALOG[name] for name in profile.tools}
+    session = CallSession(
+        conversation,
+        manners=manners_for(profile, longest_call_s=settings.longest_call_s),
+        catalog=catalog,
+    )
+    return CallDriver(
+        session,
+        open_agent=lambda ear: AgentLink.open(
+            settings.deepgram_agent_url,
+            api_key=settings.deepgram_api_key,
+            session_id=conversation.call_sid,
+            ear=ear,
+        ),
+        settings=lambda greet: settings_for(
+            profile, conversation, catalog=catalog, greet=greet, now_utc=time.time()
+        ),
+        tools=desk.queue,
+        keeper=_Keeper(desk.store, conversation),
+        phrases=_Phrases(desk.phrases, profile),
+    )
+
+
+class _Keeper:
+    """The store, for one call and generation."""
+
+    def __init__(self, store: ConversationStore, conversation: Conversation) -> None:
+        self._store = store
+        self._conversation = conversation
+
+    def encode(self) -> bytes:
+        return encode_conversation(self._conversation)
+
+    async def save(self, stored: bytes, ended: str) -> None:
+        one = self._conversation
+        await self._store.save(one.call_sid, one.generation, stored, ended=ended)
+
+    async def plan(self, next_step: NextStep) -> None:
+        one = self._conversation
+        await self._store.plan(one.call_sid, one.generation, next_step)
+
+
+class _Phrases:
+    """The phrase cache, for one practice."""
+
+    def __init__(self, phrases: PhraseCache, profile: Profile) -> None:
+        self._phrases = phrases
+        self._profile = profile
+
+    def at_hand(self, text: str) -> bytes | None:
+        return self._phrases.at_hand(self._profile, text)
+
+    async def get(self, kind: PhraseKind, text: str) -> bytes:
+        return await self._phrases.get(self._profile, kind, text)
