@@ -7,6 +7,7 @@ same bytes; that is how ``ears`` can recognise a line.
 """
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -59,9 +60,14 @@ class Voices:
         self._folder = folder or _FOLDER
         self._rendered: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._lexicons: Mapping[str, _Lexicon] | None = None
+        self._speaking = threading.Lock()
 
     def render(self, text: str, voice: str) -> bytes:
-        """The text as raw µ-law, 8 000 Hz, whole 20 ms frames; empty text is no sound."""
+        """The text as raw µ-law, 8 000 Hz, whole 20 ms frames; empty text is no sound.
+
+        Synthesis takes up to 0.3 s: call it from a thread where a loop must not wait, unless
+        ``ready`` says that it need not.
+        """
         key = (voice_of(voice), text)
         sound = self._rendered.get(key)
         if sound is None:
@@ -72,6 +78,10 @@ class Voices:
         else:
             self._rendered.move_to_end(key)
         return sound
+
+    def ready(self, text: str, voice: str) -> bool:
+        """Whether ``render`` answers at once, from memory or from clips."""
+        return (voice_of(voice), text) in self._rendered or self.ships(text, voice)
 
     def ships(self, text: str, voice: str) -> bool:
         """Whether clips alone can say it: then it sounds the same on every machine."""
@@ -92,9 +102,10 @@ class Voices:
         return b"".join(pieces)
 
     def _speak_live(self, text: str, voice: str) -> bytes:
-        if self._synthesiser is None:
-            self._synthesiser = best_synthesiser()
-        return self._synthesiser.speak(text, voice)
+        with self._speaking:
+            if self._synthesiser is None:
+                self._synthesiser = best_synthesiser()
+            return self._synthesiser.speak(text, voice)
 
     def _lexicon(self, voice: str) -> "_Lexicon":
         if self._lexicons is None:
@@ -150,28 +161,13 @@ class _Lexicon:
 _TOKEN = re.compile(r"[a-z']+|[0-9]+|[.,;!?—–]")
 _SENTENCE_ENDS = ".!?"
 
+# fmt: off
 _ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
+    "eighteen", "nineteen",
 ]
+# fmt: on
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SPOKEN_AS = {"dr": "doctor", "mr": "mister"}
 

@@ -1,0 +1,153 @@
+"""Which known lines a stream of µ-law contains: recognition without a recogniser.
+
+Both sides render a line to the same bytes and the bridge passes µ-law untouched, so the frames of
+a known line are found again by their bytes. Survives other groupings, lost frames, inserted
+silence and lines that are cut. Leaves where a turn begins and ends to ``listening``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from bridge.simulator import levels
+from bridge.wire.mulaw import FRAME_BYTES
+
+INAUDIBLE = "(inaudible)"
+"""What is heard when somebody spoke and no known line fits."""
+
+_AUDIBLE_RMS = 100
+"""Quieter frames are in every line: they prove nothing."""
+_FEWEST_FRAMES = 3
+"""Fewer frames in common (60 ms) are chance: a clip that two lines share."""
+_LOST_AFTER = 8
+"""After so many unknown frames in a row the frame boundary is looked for anew."""
+_BEGINNING, _END = 0.2, 0.85
+"""Shares of a line: heard from before the first, it was heard from its start; heard past the
+second, to its end."""
+
+
+class _Place(msgspec.Struct, frozen=True, gc=False):
+    """A frame of a line."""
+
+    line: int
+    number: int
+
+
+class Ears:
+    """The lines that can be recognised; ``open`` an ear for each stream.
+
+    ``lines`` maps a text to its µ-law, as ``Voices.render`` gives it.
+    """
+
+    def __init__(self, lines: Mapping[str, bytes]) -> None:
+        self.texts = list(lines)
+        self.lengths = [len(sound) // FRAME_BYTES for sound in lines.values()]
+        self.places: dict[bytes, tuple[_Place, ...]] = {}
+        for line, sound in enumerate(lines.values()):
+            for number in range(self.lengths[line]):
+                frame = sound[number * FRAME_BYTES : (number + 1) * FRAME_BYTES]
+                if levels.rms(frame) > _AUDIBLE_RMS:
+                    here = self.places.get(frame, ())
+                    self.places[frame] = (*here, _Place(line, number))
+
+    def open(self) -> "Ear":
+        """An ear for one stream."""
+        return Ear(self)
+
+
+class Ear:
+    """Hears one stream of one speaker; feed it what is loud enough to be speech."""
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self._rest = b""
+        self._heard: list[tuple[_Place, ...]] = []
+        self._unknown = 0
+        self._unknown_in_a_row = 0
+        self._last_unknown = b""
+
+    def feed(self, sound: bytes) -> None:
+        """Some more bytes, in whatever grouping they came."""
+        if self._rest:
+            sound = self._rest + sound
+        whole = len(sound) - len(sound) % FRAME_BYTES
+        self._rest = sound[whole:]
+        find = self._ears.places.get
+        for at in range(0, whole, FRAME_BYTES):
+            frame = sound[at : at + FRAME_BYTES]
+            places = find(frame)
+            if places is not None:
+                self._heard.append(places)
+                self._unknown_in_a_row = 0
+            else:
+                self._miss(frame)
+
+    def pause(self) -> None:
+        """What comes next is not joined to what came before."""
+        self._rest = b""
+
+    def text(self) -> str:
+        """What has been said since the last ``clear``; empty when nothing was."""
+        lines = self._lines()
+        if lines:
+            return " ".join(self._words(line, first, last) for line, first, last in lines)
+        return INAUDIBLE if self._unknown else ""
+
+    def clear(self) -> None:
+        """Forgets what was heard: a new turn."""
+        self._heard.clear()
+        self._rest = b""
+        self._unknown = self._unknown_in_a_row = 0
+
+    def _miss(self, frame: bytes) -> None:
+        self._unknown += 1
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row % _LOST_AFTER == 0:
+            self._realign(self._last_unknown + frame)
+        self._last_unknown = frame
+
+    def _realign(self, two_frames: bytes) -> None:
+        """Bytes were lost or added: find where a frame begins in the last two."""
+        for shift in range(1, FRAME_BYTES):
+            if two_frames[shift : shift + FRAME_BYTES] in self._ears.places:
+                self._rest = two_frames[shift + FRAME_BYTES :]
+                self._unknown_in_a_row = 0
+                return
+
+    def _lines(self) -> list[tuple[int, int, int]]:
+        """Line, first and last frame of each line heard, in the order they were spoken."""
+        left = list(enumerate(self._heard))
+        found: list[tuple[int, int, int, int]] = []
+        while left:
+            votes = Counter(line for _, places in left for line in {place.line for place in places})
+            line, count = max(votes.items(), key=lambda vote: (vote[1], -vote[0]))
+            if count < _FEWEST_FRAMES:
+                break
+            numbers = [
+                (when, place.number)
+                for when, places in left
+                for place in places
+                if place.line == line
+            ]
+            frames = [number for _, number in numbers]
+            found.append((numbers[0][0], line, min(frames), max(frames)))
+            taken = {when for when, _ in numbers}
+            left = [(when, places) for when, places in left if when not in taken]
+        return [(line, first, last) for _, line, first, last in sorted(found)]
+
+    def _words(self, line: int, first: int, last: int) -> str:
+        """The part of a line's words that so many of its frames hold, judged by length."""
+        text = self._ears.texts[line]
+        length = max(1, self._ears.lengths[line])
+        begin, end = first / length, (last + 1) / length
+        if begin <= _BEGINNING and end >= _END:
+            return text
+        begin = 0.0 if begin <= _BEGINNING else begin
+        end = 1.0 if end >= _END else end
+        return " ".join(
+            word.group()
+            for word in re.finditer(r"\S+", text)
+            if begin <= (word.start() + word.end()) / 2 / len(text) <= end
+        )
