@@ -49,7 +49,7 @@ async def book_appointment(
 
     Raises:
         BadArguments: the start is no instant or past, or the number is none.
-        BudgetSpent: another worker may have the job by now; nothing was written.
+        LeaseLost: another worker may have the job by now; nothing was written.
     """
     practice = await the_practice(calendar, errand)
     chosen = await choose_service(calendar, practice, asked.service, asked.provider)

@@ -16,6 +16,8 @@ from sqlalchemy.types import TypeDecorator
 
 from tools.errors import Unavailable
 
+DEFAULT_URL: Final = "sqlite:///.holdfast/holdfast.db"
+"""Used where ``DATABASE_URL`` is not set: a file below the working directory, for local runs."""
 LOCK_WAIT_MS: Final = 3000
 """How long a SQLite writer waits for another; shorter than any budget, so that it can be told."""
 POOL_SIZE: Final = 5

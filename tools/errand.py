@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tools.errors import BudgetSpent
+from tools.errors import LeaseLost
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,8 +20,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
         """Call it last before an effect.
 
         Raises:
-            BudgetSpent: this process was frozen or cut off for so long that another worker may be
+            LeaseLost: this process was frozen or cut off for so long that another worker may be
                 doing the same thing by now.
         """
         if not self.still_mine():
-            raise BudgetSpent("I'm still confirming that.", reason="lease lapsed before the effect")
+            raise LeaseLost("I'm still confirming that.")

@@ -5,7 +5,8 @@
     ToolError            code: stable word for logs, metrics and ``Failed.code``
      ├─ BadArguments     the agent asked wrongly: never retried       → it asks the caller again
      ├─ Unavailable      queue or booking system is away (retryable)  → within the budget only
-     └─ BudgetSpent      nobody waits any more                        → stop, undo nothing by guess
+     ├─ BudgetSpent      nobody waits any more                        → stop, undo nothing by guess
+     └─ LeaseLost        another worker may have the job by now       → stop, record nothing
 
 What the business may answer ("that time is taken") is no error but an outcome. Across a process
 an error is data: the worker sends ``Failed(code, say)``, never an exception.
@@ -47,3 +48,9 @@ class BudgetSpent(ToolError):
     """The time the caller was to wait is over."""
 
     code = "budget_spent"
+
+
+class LeaseLost(ToolError):
+    """This process was frozen or cut off; the job is, or soon will be, another worker's."""
+
+    code = "lease_lost"

@@ -183,6 +183,18 @@ return 1
 """
 )
 
+DISCARD: Final = (
+    _NAMES
+    + """
+-- KEYS queue. ARGV id, token. Nobody waits for what nobody can read.
+local id = ARGV[1]
+if redis.call('GET', holder_of(id)) ~= ARGV[2] then return 0 end
+redis.call('DEL', record_of(id), holder_of(id), tries_of(id))
+redis.call('ZREM', KEYS[1], id)
+return 1
+"""
+)
+
 RELEASE: Final = (
     _NOW
     + _NAMES

@@ -5,7 +5,7 @@ A voice reads "12/01" and "9:30" in surprising ways; words leave it nothing to g
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from itertools import pairwise
+from itertools import groupby
 from typing import Final
 
 _ONES: Final = (
@@ -33,6 +33,7 @@ _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_NAMED: Final = {(0, 0): "midnight", (12, 0): "noon"}
 _SAID_WITHOUT_YEAR: Final = 300
 """Days; a date farther off than that is said with its year."""
 
@@ -73,22 +74,19 @@ def year(value: int) -> str:
 
 def clock(value: time) -> str:
     """``nine thirty in the morning``, ``four oh five in the afternoon``, ``noon``."""
-    match value.hour, value.minute:
-        case 0, 0:
-            return "midnight"
-        case 12, 0:
-            return "noon"
-    return f"{_hands(value)} {_part_of_day(value)}"
+    return f"{_hands(value)} {_part_of_day(value)}".strip()
 
 
 def one_of_clocks(values: Sequence[time]) -> str:
-    """``eight thirty, nine, or nine thirty in the morning``: the part of the day once for all."""
-    said = [clock(value) for value in values]
-    for n, (value, following) in enumerate(pairwise(values)):
-        part = f" {_part_of_day(value)}"
-        if said[n].endswith(part) and said[n + 1].endswith(part) and value != following:
-            said[n] = said[n].removesuffix(part)
-    return one_of(said)
+    """``eight or ten in the morning, or noon``: the part of the day once for all its times.
+
+    Never a bare comma between two times: "eight, ten" is heard as ten past eight.
+    """
+    groups = []
+    for part, of_part in groupby(values, key=_part_of_day):
+        hands = " or ".join(_hands(value) for value in of_part)
+        groups.append(f"{hands} {part}".strip())
+    return ", or ".join(groups)
 
 
 def moment(value: datetime, today: date) -> str:
@@ -118,6 +116,8 @@ def all_of(words: Sequence[str]) -> str:
 
 
 def _hands(value: time) -> str:
+    if (value.hour, value.minute) in _NAMED:
+        return _NAMED[value.hour, value.minute]
     hour = number((value.hour - 1) % 12 + 1)
     if value.minute == 0:
         return hour
@@ -127,6 +127,8 @@ def _hands(value: time) -> str:
 
 
 def _part_of_day(value: time) -> str:
+    if (value.hour, value.minute) in _NAMED:
+        return ""
     if value.hour < 12:
         return "in the morning"
     return "in the afternoon" if value.hour < 17 else "in the evening"

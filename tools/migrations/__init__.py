@@ -20,6 +20,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from tools.database import database_url as parse
 from tools.database import open_engine
 
 _LOCK = 7_460_013
@@ -79,6 +80,10 @@ def _with_connection(database_url: str, act: Callable[[Config], object]) -> None
         config = _config()
         config.attributes["connection"] = connection
         act(config)
+
+    url = parse(database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
 
     async def connected() -> None:
         engine = open_engine(database_url)

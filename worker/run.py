@@ -1,0 +1,126 @@
+"""Runs one job: decode, budget, body, outcome. Also the table of which body does which tool.
+
+Whatever happens in a body, an outcome comes out; leaves claiming and recording to ``loop``.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from tools.booking import book_appointment
+from tools.calendar import Calendar
+from tools.catalog import CATALOG, Tool, decode_arguments, effect_key
+from tools.contract import VERSION, Done, Failed, ToolJob, ToolOutcome
+from tools.errand import Errand
+from tools.errors import BudgetSpent, LeaseLost, ToolError, Unavailable
+from tools.lookup import find_slots, lookup_appointment
+from tools.retries import within
+from worker.resources import Resources
+
+Body = Callable[[Any, Calendar, Errand], Awaitable[msgspec.Struct]]
+
+BODIES: Final[Mapping[str, Body]] = {
+    "find_slots": find_slots,
+    "book_appointment": book_appointment,
+    "lookup_appointment": lookup_appointment,
+}
+"""Tool → what does it."""
+
+TRIES_OF_A_READ: Final = 2
+TRIES_OF_AN_EFFECT: Final = 3
+"""Workers that may die over one job before it counts as poison; an effect gets one more, to find
+out what became of it."""
+TOO_LATE_S: Final = 0.05
+"""With less left than that nothing is begun."""
+
+log = structlog.get_logger()
+
+
+def check_bodies(
+    catalog: Mapping[str, Tool] = CATALOG, bodies: Mapping[str, Body] = BODIES
+) -> None:
+    """Refuse to start when the catalogue and the table of bodies differ.
+
+    Raises:
+        RuntimeError: names the tools that one of them lacks.
+    """
+    if missing := sorted(catalog.keys() ^ bodies.keys()):
+        raise RuntimeError(f"catalogue and bodies differ: {', '.join(missing)}")
+
+
+def most_tries(tool: Tool) -> int:
+    """How often a job of this tool may be claimed."""
+    return TRIES_OF_AN_EFFECT if tool.effect else TRIES_OF_A_READ
+
+
+class JobRun:
+    """Runs jobs with these bodies and resources."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        *,
+        bodies: Mapping[str, Body] = BODIES,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._resources = resources
+        self._bodies = bodies
+        self._wall_clock = wall_clock
+
+    async def outcome(
+        self, job: ToolJob, *, tries: int, still_mine: Callable[[], bool]
+    ) -> ToolOutcome:
+        """What became of a job; every failure but one is an outcome too.
+
+        Raises:
+            LeaseLost: the job is another worker's by now; there is nothing to record.
+        """
+        if job.version > VERSION:
+            return _failed(job, "version", "I can't do that just now.")
+        tool = CATALOG.get(job.tool)
+        if tool is None or job.tool not in self._bodies:
+            return _failed(job, "unknown_tool", "I can't do that.")
+        if tries > most_tries(tool):
+            log.error("job_poisonous", tries=tries)
+            return _failed(job, "doubt" if tool.effect else "internal", tool.fallback)
+        left_s = job.asked_utc + job.budget_s - self._wall_clock()
+        if left_s < TOO_LATE_S:
+            unknown = tool.effect and tries > 1
+            return _failed(job, "doubt" if unknown else "budget_spent", tool.fallback)
+        try:
+            return await self._done(job, tool, left_s, still_mine)
+        except LeaseLost:
+            raise
+        except (BudgetSpent, Unavailable) as error:
+            log.warning("job_unanswered", code=error.code, reason=error.reason)
+            return _failed(job, "doubt" if tool.effect else error.code, tool.fallback)
+        except ToolError as error:
+            return _failed(job, error.code, error.say)
+        except Exception:
+            log.exception("job_failed")
+            return _failed(job, "internal", tool.fallback)
+
+    async def _done(
+        self, job: ToolJob, tool: Tool, left_s: float, still_mine: Callable[[], bool]
+    ) -> Done:
+        arguments = decode_arguments(tool, job.arguments)
+        errand = Errand(
+            practice=job.practice,
+            call_sid=job.call_sid,
+            idempotency_key=job.idempotency_key or effect_key(tool, job.practice, arguments),
+            still_mine=still_mine,
+        )
+        body = self._bodies[tool.name]
+        answer = await within(left_s, lambda: body(arguments, self._resources.calendar, errand))
+        return Done(
+            function_call_id=job.function_call_id,
+            tool=tool.name,
+            content=msgspec.json.encode(answer).decode(),
+        )
+
+
+def _failed(job: ToolJob, code: str, say: str) -> Failed:
+    return Failed(function_call_id=job.function_call_id, tool=job.tool, code=code, say=say)
