@@ -55,6 +55,11 @@ class Flite:
     def __init__(self, program: str = "flite") -> None:
         self._program = program
 
+    def command(self, voice: str) -> list[str]:
+        """The program with the options that make the voice."""
+        stretch = f"duration_stretch={_STRETCH[voice]}"
+        return [self._program, "-voice", FLITE_VOICES[voice], "--setf", stretch]
+
     def speak(self, text: str, voice: str) -> bytes:
         """The text as µ-law; see ``Synthesiser``."""
         with tempfile.TemporaryDirectory(prefix="flite") as folder:
@@ -149,11 +154,12 @@ class Placeholder:
 
 def finished(samples: bytes, rate_hz: int) -> bytes:
     """16-bit samples at any rate as µ-law at 8 000 Hz: filtered, trimmed, levelled."""
-    narrow = _to_telephone_rate(samples, rate_hz)
-    return levels.from_linear(_levelled(_trimmed(narrow)))
+    narrow = to_telephone_rate(samples, rate_hz)
+    return levels.from_linear(levelled(_trimmed(narrow)))
 
 
-def _to_telephone_rate(samples: bytes, rate_hz: int) -> bytes:
+def to_telephone_rate(samples: bytes, rate_hz: int) -> bytes:
+    """16-bit samples at 8 000 Hz, without what a telephone cannot carry."""
     if rate_hz == SAMPLE_RATE_HZ:
         return samples
     count = len(samples) // 2
@@ -203,7 +209,8 @@ def _trimmed(samples: bytes) -> bytes:
     return samples[first:last]
 
 
-def _levelled(samples: bytes) -> bytes:
+def levelled(samples: bytes) -> bytes:
+    """16-bit samples at the level at which every line is spoken."""
     level = levels.linear_rms(samples)
     if not level:
         return samples
