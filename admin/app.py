@@ -18,10 +18,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from admin import problems, settings
 from admin.auth import Doorkeeper, Token
+from admin.errors import SettingsRefused
 from admin.phrases import flush_phrases, list_phrases
 from admin.queues import list_queues
 from admin.settings import Settings
 from bridge.phrases import PhraseCache
+from tools import logs, reports
 from tools.queue import ToolQueue
 
 ROOT = "/admin"
@@ -109,10 +111,12 @@ def main(environ: Mapping[str, str]) -> int:
     Raises:
         SettingsRefused: from this environment it does not start.
     """
-    from tools import logs
-
     found = settings.load(environ)
-    logs.configure(found.log_level)
+    try:
+        logs.configure("admin", level=found.log_level)
+    except ValueError as error:
+        raise SettingsRefused(str(error)) from error
+    reports.start(found.sentry_dsn, process="admin")
     app: Any = create_app(found)
     uvicorn.run(
         app,

@@ -18,6 +18,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     redis_url: str = "redis://localhost:6379/0"
     host: str = "0.0.0.0"  # a server in a container answers on every address
     port: Annotated[int, Meta(ge=0, le=65535)] = 8081
+    sentry_dsn: str = ""
     log_level: str = "INFO"
 
     @property

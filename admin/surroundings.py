@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import secrets
+import shlex
 import socket
 import sys
 import tempfile
@@ -19,14 +20,22 @@ from typing import Self
 import msgspec
 
 from admin import valkey
-from admin.errors import AlreadyRunning, PortTaken
+from admin.errors import AlreadyRunning, PortTaken, SettingsRefused
 from admin.procfile import module_path
 
 RUN_FILE = "run.json"
 """In the state directory, readable by its owner only: how other terminals find the run."""
-DEV_STATE = Path(".holdfast")
-DEMO_STATE = Path(".holdfast/demo")
 
+_OUR_FAMILIES = ("ADMIN_", "DEEPGRAM_", "TWILIO_", "WORKER_")
+_OUR_NAMES = {
+    "DATABASE_URL",
+    "HOST",
+    "PORT",
+    "PROFILES_DIR",
+    "PUBLIC_URL",
+    "REDIS_URL",
+    "SENTRY_DSN",
+}
 _LOCK_WAIT_S = 15.0
 """The processes of a run that was killed need a moment to go; they hold the lock until then."""
 
@@ -212,7 +221,7 @@ def compose(
         return held.number
 
     web_port, admin_port = port_of(ports.web), port_of(ports.admin)
-    mine = {"PUBLIC_URL": f"http://127.0.0.1:{web_port}"}
+    mine = {"PUBLIC_URL": f"http://127.0.0.1:{web_port}", "HOST": "127.0.0.1"}
     valkey_socket = None
     if "REDIS_URL" not in found:
         short = stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-"))
@@ -241,3 +250,34 @@ def compose(
         valkey_socket=valkey_socket,
         made_up=made_up,
     )
+
+
+def read_env_file(path: Path = Path(".env")) -> dict[str, str]:
+    """``NAME=value`` lines, values quoted as a shell would; no file is an empty one.
+
+    Raises:
+        SettingsRefused: a line is none; its number is told, not its text.
+    """
+    found: dict[str, str] = {}
+    if not path.is_file():
+        return found
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise SettingsRefused(f"{path}:{number}: {error}") from error
+        for word in words[words[:1] == ["export"] :]:
+            name, equals, value = word.partition("=")
+            if not equals or not name.isidentifier():
+                raise SettingsRefused(f"{path}:{number}: not NAME=value")
+            found[name] = value
+    return found
+
+
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without any setting of ours: for runs that must not touch what is real."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _OUR_NAMES and not name.startswith(_OUR_FAMILIES)
+    }

@@ -1,0 +1,245 @@
+"""The ``holdfast`` command: every process and every operator's verb starts here.
+
+Leaves each verb to the module that does it, imported only when it is asked for: the worker starts
+without the bridge's code, and ``--help`` without any.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from admin.errors import OperatorError
+
+Arguments = argparse.Namespace
+
+_DEV_STATE = Path(".holdfast")
+_DEMO_STATE = Path(".holdfast/demo")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit status is 0, 1 for a refusal or a failure, 2 for wrong words."""
+    arguments = _parser().parse_args(words)
+    try:
+        status: int = arguments.verb(arguments, os.environ)
+    except OperatorError as error:
+        print(f"holdfast: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+# -- processes: the Procfile's lines -----------------------------------------------------------
+
+
+def _bridge(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import processes
+
+    return processes.bridge(environ)
+
+
+def _worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import processes
+
+    return processes.worker(environ)
+
+
+def _admin(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import app
+
+    return app.main(environ)
+
+
+def _migrate(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import processes
+
+    return processes.migrate(environ)
+
+
+def _seed(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import processes
+
+    return processes.seed(environ, arguments.file)
+
+
+# -- local runs --------------------------------------------------------------------------------
+
+
+def _simulator(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from bridge.simulator.agent import serve
+
+    asyncio.run(serve(arguments.host, arguments.port))
+    return 0
+
+
+def _dev(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import dev
+    from admin.surroundings import Ports
+
+    ports = Ports(
+        web=arguments.port, admin=arguments.admin_port, simulator=arguments.simulator_port
+    )
+    return asyncio.run(dev.run(environ, arguments.state, ports))
+
+
+def _demo(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import demo
+
+    return asyncio.run(demo.run(environ, arguments.state, as_json=arguments.json))
+
+
+def _call(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import calling
+
+    return asyncio.run(
+        calling.call(
+            environ,
+            arguments.state,
+            arguments.scenario,
+            wav=arguments.wav,
+            bridge_url=arguments.bridge_url,
+            to_number=arguments.to,
+            as_json=arguments.json,
+        )
+    )
+
+
+def _load(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import calling
+
+    return calling.load(
+        environ,
+        arguments.state,
+        calls=arguments.calls,
+        seconds=arguments.seconds,
+        scenario=arguments.scenario,
+        as_json=arguments.json,
+    )
+
+
+# -- operators ---------------------------------------------------------------------------------
+
+
+def _queues(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import verbs
+
+    return asyncio.run(verbs.show_queues(environ, arguments.state, as_json=arguments.json))
+
+
+def _phrases_list(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import verbs
+
+    return asyncio.run(
+        verbs.list_phrases(environ, arguments.state, _filters(arguments), as_json=arguments.json)
+    )
+
+
+def _phrases_flush(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import verbs
+
+    return asyncio.run(
+        verbs.flush_phrases(
+            environ,
+            arguments.state,
+            _filters(arguments) | {"key": arguments.key},
+            everything=arguments.all,
+            dry_run=arguments.dry_run,
+            as_json=arguments.json,
+        )
+    )
+
+
+def _filters(arguments: Arguments) -> dict[str, str | None]:
+    return {name: getattr(arguments, name) for name in ("practice", "voice", "kind")}
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="holdfast", description="Twilio ↔ Deepgram that does not drop calls."
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def verb(name: str, does: object, says: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=says, description=says)
+        added.set_defaults(verb=does)
+        return added
+
+    verb("bridge", _bridge, "Serve calls (the Procfile's web).")
+    verb("worker", _worker, "Run tool jobs (the Procfile's worker).")
+    verb("admin", _admin, "Serve the admin API (the Procfile's admin).")
+    verb("migrate", _migrate, "Bring the database to the newest shape (the Procfile's release).")
+    seed = verb("seed", _seed, "Enter a practice from a TOML file; the demo practice without one.")
+    seed.add_argument("file", type=Path, nargs="?")
+
+    simulator = verb("simulator", _simulator, "Serve as Deepgram: agent and speech, for tests.")
+    simulator.add_argument("--host", default="127.0.0.1")
+    simulator.add_argument("--port", type=int, default=8082)
+
+    dev = verb("dev", _dev, "Run everything on this machine until Ctrl-C.")
+    dev.add_argument("--port", type=int, default=8080, help="of the bridge (8080)")
+    dev.add_argument("--admin-port", type=int, default=8081)
+    dev.add_argument("--simulator-port", type=int, default=8082)
+    _add_state(dev, _DEV_STATE)
+
+    demo = verb("demo", _demo, "Run everything, place one call, show the appointment it booked.")
+    _add_json(demo)
+    _add_state(demo, _DEMO_STATE)
+
+    call = verb("call", _call, "Place one simulated call at the bridge that runs here.")
+    call.add_argument("scenario", metavar="SCENARIO", help="a name, or a path to a .toml file")
+    call.add_argument("--wav", type=Path, help="where the stereo recording goes")
+    call.add_argument("--bridge-url", help="of another bridge; its settings from the environment")
+    call.add_argument("--to", default="+15550100200", help="the number dialled")
+    _add_json(call)
+    _add_state(call, _DEV_STATE)
+
+    load = verb("load", _load, "Place many simulated calls at once and measure the bridge.")
+    load.add_argument("--calls", type=int, default=50)
+    load.add_argument("--seconds", type=float, default=20.0)
+    load.add_argument("--scenario", default=None)
+    _add_json(load)
+    _add_state(load, _DEV_STATE)
+
+    queues = verb("queues", _queues, "Show how full the tool queues are.")
+    _add_json(queues)
+    _add_state(queues, _DEV_STATE)
+
+    phrases = verb("phrases", None, "List or flush cached phrases.")
+    acts = phrases.add_subparsers(required=True, metavar="ACT")
+    listing = acts.add_parser("list", help="Show what is cached and the hit rate.")
+    listing.set_defaults(verb=_phrases_list)
+    flush = acts.add_parser("flush", help="Forget phrases; bridges fill the gap by need.")
+    flush.set_defaults(verb=_phrases_flush)
+    flush.add_argument("--key", help="one phrase, by its key as listed")
+    flush.add_argument("--all", action="store_true", help="everything; needed without a filter")
+    flush.add_argument("--dry-run", action="store_true", help="only count")
+    for act in (listing, flush):
+        act.add_argument("--practice")
+        act.add_argument("--voice")
+        act.add_argument("--kind")
+        _add_json(act)
+        _add_state(act, _DEV_STATE)
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def _add_state(parser: argparse.ArgumentParser, default: Path) -> None:
+    parser.add_argument(
+        "--state", type=Path, default=default, help=f"directory of the local run ({default})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
