@@ -1,0 +1,672 @@
+"""Whole calls of the fake Twilio against a bridge of sixty lines, over real sockets."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+from twilio.request_validator import RequestValidator
+from websockets.frames import Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from bridge.simulator import caller, events, scenario
+from bridge.simulator.knobs import Knobs, Mischief, Timings, Weather
+from bridge.simulator.scenario import CallerStep, Scenario
+from bridge.wire import mulaw, twilio
+
+PUBLIC_URL = "https://bridge.example.com"
+TOKEN = "0123456789abcdef"
+SPEED = 8.0
+FAST = Timings(handshake_s=0, seam_s=0.05, first_media_s=(0.0, 0.0))
+
+CONNECT = """<Response>
+  <Connect action="/next"><Stream url="wss://bridge.example.com/twilio/media"
+    statusCallback="/stream-status"><Parameter name="tok" value="t1"/></Stream></Connect>
+  <Redirect>/never</Redirect>
+</Response>"""
+NEXT = "<Response/>"
+
+
+def tone(milliseconds: int) -> bytes:
+    """Loud and not periodic in 20 ms, so that every frame of it is audible."""
+    return bytes((0x10 if at % 7 < 4 else 0x90) for at in range(milliseconds * 8))
+
+
+class StubVoices:
+    """Text length is speech length: one character is 10 ms."""
+
+    def render(self, text: str, voice: str) -> bytes:
+        return tone(len(text) * 10)
+
+
+class Peer:
+    """The bridge's end of a media socket."""
+
+    def __init__(self, reader, writer, protocol: ServerProtocol) -> None:
+        self.reader, self.writer, self.protocol = reader, writer, protocol
+        self.stream_sid = ""
+        self.start: dict = {}
+        self.close_code: int | None = None
+
+    def flush(self) -> None:
+        for piece in self.protocol.data_to_send():
+            if piece:
+                self.writer.write(piece)
+            else:
+                self.writer.close()
+
+    async def messages(self) -> AsyncIterator[dict]:
+        while True:
+            for frame in self.protocol.events_received():
+                if getattr(frame, "opcode", None) is Opcode.TEXT:
+                    message = json.loads(frame.data)
+                    if message["event"] == "start":
+                        self.stream_sid, self.start = message["streamSid"], message
+                    yield message
+                if getattr(frame, "opcode", None) is Opcode.CLOSE:
+                    self.close_code = self.protocol.close_rcvd.code
+            self.flush()
+            chunk = await self.reader.read(65536)
+            if not chunk:
+                return
+            self.protocol.receive_data(chunk)
+
+    def text(self, text: str) -> None:
+        self.protocol.send_text(text.encode())
+        self.flush()
+
+    def binary(self, sound: bytes) -> None:
+        self.protocol.send_binary(sound)
+        self.flush()
+
+    def play(self, sound: bytes) -> None:
+        self.text(twilio.media_text(self.stream_sid, sound))
+
+    def mark(self, name: str) -> None:
+        body = twilio.MarkBody(name=name)
+        self.text(twilio.encode(twilio.SendMark(stream_sid=self.stream_sid, mark=body)))
+
+    def clear(self) -> None:
+        self.text(twilio.encode(twilio.Clear(stream_sid=self.stream_sid)))
+
+    def close(self, code: int = 1000) -> None:
+        self.protocol.send_close(code)
+        self.flush()
+
+    def abort(self) -> None:
+        self.writer.transport.abort()
+
+
+async def silent_until_the_end(peer: Peer) -> None:
+    async for _ in peer.messages():
+        pass
+
+
+class TinyBridge:
+    """Answers posts from a table and gives media sockets to a function."""
+
+    def __init__(self, media: Callable[[Peer], Awaitable[None]]) -> None:
+        self.documents = {"/twilio/voice": (200, CONNECT), "/next": (200, NEXT)}
+        self.requests: list[tuple[str, dict, list]] = []
+        self.handshakes: list[Request] = []
+        self.peers: list[Peer] = []
+        self.refuse_with: int | None = None
+        self.put_status = 204
+        self.media = media
+        self.url = ""
+
+    async def serve(self, reader, writer) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith((b"POST", b"PUT")):
+                await self.answer(head, reader, writer)
+            else:
+                await self.upgrade(head, reader, writer)
+        finally:
+            writer.close()
+
+    async def answer(self, head: bytes, reader, writer) -> None:
+        lines = head.decode().split("\r\n")
+        path = lines[0].split(" ")[1]
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+        headers["x-twilio-signature"] = next(
+            (line.split(": ")[1] for line in lines if line.startswith("x-twilio-sig")), ""
+        )
+        body = await reader.readexactly(int(headers["content-length"]))
+        put = head.startswith(b"PUT")
+        form = body if put else parse_qsl(body.decode(), keep_blank_values=True)
+        self.requests.append((path, headers, form))
+        status, text = (self.put_status, "") if put else self.documents.get(path, (200, ""))
+        payload = text.encode()
+        writer.write(
+            f"HTTP/1.1 {status} X\r\ncontent-type: text/xml; charset=utf-8\r\n"
+            f"content-length: {len(payload)}\r\nconnection: close\r\n\r\n".encode()
+            + payload
+        )
+        await writer.drain()
+
+    async def upgrade(self, head: bytes, reader, writer) -> None:
+        protocol = ServerProtocol(max_size=None)
+        protocol.receive_data(head)
+        (request,) = protocol.events_received()
+        self.handshakes.append(request)
+        refused = self.refuse_with
+        response = protocol.reject(refused, "") if refused else protocol.accept(request)
+        protocol.send_response(response)
+        peer = Peer(reader, writer, protocol)
+        peer.flush()
+        if not refused:
+            self.peers.append(peer)
+            await self.media(peer)
+
+    def paths(self) -> list[str]:
+        return [path for path, _, _ in self.requests]
+
+
+@asynccontextmanager
+async def bridge_with(media) -> AsyncIterator[TinyBridge]:
+    bridge = TinyBridge(media)
+    running: set[asyncio.Task] = set()
+
+    async def serve(reader, writer) -> None:
+        running.add(asyncio.current_task())
+        await bridge.serve(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    bridge.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield bridge
+    finally:
+        server.close()
+        for task in running:
+            task.cancel()
+        results = await asyncio.gather(*running, return_exceptions=True)
+    problems = [one for one in results if isinstance(one, Exception)]
+    assert not [one for one in problems if not isinstance(one, ConnectionError)]
+
+
+async def call(bridge: TinyBridge, *steps: CallerStep, knobs: Knobs | None = None, **more):
+    return await caller.place_call(
+        bridge.url,
+        PUBLIC_URL,
+        TOKEN,
+        "AC" + "0" * 32,
+        Scenario(name="test", summary="", caller=list(steps)),
+        voices=StubVoices(),
+        knobs=knobs or Knobs(timings=FAST),
+        speed=SPEED,
+        **more,
+    )
+
+
+SAY = CallerStep(say="hello there, are you open", at_ms=40)
+HANG_UP = CallerStep(hangup=True, at_ms=500)
+
+
+async def test_a_call_goes_through_and_ends_when_the_caller_hangs_up() -> None:
+    heard: list[dict] = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            heard.append(message)
+
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, SAY, HANG_UP)
+
+    assert report.ok, report.warnings
+    assert report.outcome == "caller_hung_up"
+    assert [message["event"] for message in heard[:2]] == ["connected", "start"]
+    assert heard[-1]["event"] == "stop"
+    assert heard[-1]["stop"]["callSid"] == report.call_sid
+    assert bridge.peers[0].close_code == 1000
+    start = heard[1]
+    assert start["sequenceNumber"] == "1"
+    assert start["start"]["customParameters"] == {"tok": "t1"}
+    assert start["start"]["mediaFormat"]["sampleRate"] == 8000
+    numbers = [int(message["sequenceNumber"]) for message in heard[1:]]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_the_bridge_receives_the_clip_byte_for_byte_on_frame_boundaries() -> None:
+    frames: list[bytes] = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "media":
+                frames.append(base64.b64decode(message["media"]["payload"]))
+
+    async with bridge_with(media) as bridge:
+        await call(bridge, SAY, HANG_UP)
+
+    clip = StubVoices().render(SAY.say, "caller")
+    clip_frames = [clip[at : at + 160] for at in range(0, len(clip), 160)]
+    begin = frames.index(clip_frames[0])
+    assert frames[begin : begin + len(clip_frames) - 1] == clip_frames[:-1]
+    assert frames[begin + len(clip_frames) - 1][: len(clip_frames[-1])] == clip_frames[-1]
+    assert {len(frame) for frame in frames} == {160}
+
+
+async def test_webhook_handshake_and_callbacks_satisfy_the_official_validator() -> None:
+    async with bridge_with(silent_until_the_end) as bridge:
+        await call(bridge, HANG_UP, status_callback_url=PUBLIC_URL + "/status")
+
+    validator = RequestValidator(TOKEN)
+    assert bridge.paths()[0] == "/twilio/voice"
+    assert sorted(bridge.paths()[1:]) == ["/status", "/stream-status", "/stream-status"]
+    for path, headers, form in bridge.requests:
+        signature = headers["x-twilio-signature"]
+        assert validator.validate(PUBLIC_URL + path, dict(form), signature), path
+        assert headers["i-twilio-idempotency-token"]
+    shake = bridge.handshakes[0].headers
+    wss_url = "wss://bridge.example.com/twilio/media"
+    assert validator.validate(wss_url, {}, shake["x-twilio-signature"])
+    assert "sec-websocket-extensions" not in shake
+    assert "sec-websocket-protocol" not in shake
+
+
+async def test_what_is_heard_is_recorded_when_it_is_heard_and_marks_come_back() -> None:
+    spoken = tone(400)
+    back: list[str] = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.play(spoken[:1600])
+                peer.mark("first")
+                peer.play(spoken[1600:])
+                peer.mark("second")
+            if message["event"] == "mark":
+                back.append(message["mark"]["name"])
+
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, CallerStep(hangup=True, after_agent_ms=200))
+
+    assert report.ok
+    assert report.heard_track.strip(b"\xff") == spoken.strip(b"\xff")
+    assert len(report.caller_track) == len(report.heard_track)
+    assert back == ["first", "second"]
+    echoes = [event for event in report.events if isinstance(event, events.MarkEchoed)]
+    opened_at = next(one.at for one in report.events if isinstance(one, events.StreamOpened))
+    assert all(echo.reached for echo in echoes)
+    assert echoes[0].at - opened_at >= 0.2
+    assert echoes[1].at - echoes[0].at == pytest.approx(0.2, abs=0.0201)
+    assert report.figures.marks_left == 0
+    assert report.figures.answer_ms == mulaw.duration_ms(report.heard_track.index(spoken[:160]))
+
+
+async def test_barging_in_is_measured_and_what_was_cut_is_counted() -> None:
+    returned: list[str] = []
+
+    async def media(peer: Peer) -> None:
+        frames = 0
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.play(tone(5000))
+                peer.mark("end")
+            if message["event"] == "media":
+                frames += base64.b64decode(message["media"]["payload"])[0] == 0x10
+                if frames == 5:
+                    peer.clear()
+            if message["event"] == "mark":
+                returned.append(message["mark"]["name"])
+
+    async with bridge_with(media) as bridge:
+        report = await call(
+            bridge,
+            CallerStep(say="no, wait a moment please", barge_in_ms=300),
+            CallerStep(hangup=True, after_silence_ms=200),
+        )
+
+    (barge_in,) = report.figures.barge_ins
+    assert barge_in.heard_ms >= 280
+    assert barge_in.stop_ms >= 60
+    assert barge_in.heard_ms + barge_in.stop_ms + barge_in.cut_ms == pytest.approx(5000, abs=2)
+    assert returned == ["end"]
+    assert report.figures.marks_returned == 1
+    spoke = next(one for one in report.events if isinstance(one, events.CallerSpoke))
+    assert spoke.over_agent_ms == pytest.approx(300, abs=41)
+
+
+async def test_turn_gaps_run_from_the_end_of_speech_to_the_first_sound_of_the_answer() -> None:
+    async def media(peer: Peer) -> None:
+        silent = 0
+        answered = True
+        async for message in peer.messages():
+            if message["event"] != "media":
+                continue
+            loud = base64.b64decode(message["media"]["payload"])[0] in (0x10, 0x90)
+            if loud:
+                answered, silent = False, 0
+            silent += not loud
+            if silent == 15 and not answered:
+                answered = True
+                peer.play(bytes([0xFF]) * 800 + tone(300))
+
+    async with bridge_with(media) as bridge:
+        report = await call(
+            bridge,
+            SAY,
+            CallerStep(say="thank you so much"),
+            CallerStep(hangup=True, after_agent_ms=100),
+        )
+
+    first, second = report.figures.turn_gaps
+    assert (first.said, second.said) == (SAY.say, "thank you so much")
+    # 300 ms until the bridge answers, 100 ms of silence before its first sound.
+    assert first.gap_ms >= 399
+    assert report.figures.unanswered == []
+
+
+async def test_when_the_bridge_closes_cleanly_the_action_is_requested_and_played() -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.close(1000)
+
+    async with bridge_with(media) as bridge:
+        bridge.documents["/next"] = (200, "<Response><Say>Goodbye now</Say><Hangup/></Response>")
+        report = await call(bridge, CallerStep(hangup=True, after_agent_ms=60_000))
+
+    assert report.ok
+    assert report.outcome == "bridge_hung_up"
+    assert report.streams[0].closed_by == "bridge"
+    assert report.streams[0].close_code == 1000
+    assert "/never" not in bridge.paths()
+    assert [warning.code for warning in report.warnings] == [31921]
+    assert StubVoices().render("Goodbye now", "agent")[:160] in report.heard_track
+    form = next(dict(form) for path, _, form in bridge.requests if path == "/next")
+    assert form["CallStatus"] == "in-progress"
+
+
+async def test_a_second_stream_is_a_new_stream_of_the_same_call() -> None:
+    starts: list[dict] = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                starts.append(message)
+                if len(starts) == 1:
+                    peer.close(1000)
+
+    async with bridge_with(media) as bridge:
+        bridge.documents["/next"] = (200, CONNECT.replace("t1", "t2"))
+        report = await call(bridge, CallerStep(hangup=True, at_ms=400))
+
+    first, second = (start["start"] for start in starts)
+    assert first["callSid"] == second["callSid"] == report.call_sid
+    assert first["streamSid"] != second["streamSid"]
+    assert starts[1]["sequenceNumber"] == "1"
+    assert second["customParameters"] == {"tok": "t2"}
+    assert len(report.streams) == 2
+
+
+@pytest.mark.parametrize(("ends_call", "outcome"), [(False, "bridge_hung_up"), (True, "lost")])
+async def test_a_socket_that_dies_goes_on_or_ends_the_call(ends_call: bool, outcome: str) -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.abort()
+                return
+
+    knobs = Knobs(timings=FAST, loss_ends_call=ends_call, expected_warnings=(31903,))
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, knobs=knobs)
+
+    assert report.outcome == outcome
+    assert [warning.code for warning in report.warnings] == [31903]
+    assert report.unexpected_warnings == []
+    assert ("/next" in bridge.paths()) is not ends_call
+    statuses = [dict(form)["StreamEvent"] for path, _, form in bridge.requests
+                if path == "/stream-status"]  # fmt: skip
+    assert sorted(statuses) == ["stream-error", "stream-started"]
+
+
+@pytest.mark.parametrize("kind", ["wrong", "missing"])
+async def test_a_forged_webhook_is_really_forged(kind: str) -> None:
+    async with bridge_with(silent_until_the_end) as bridge:
+        bridge.documents["/twilio/voice"] = (403, "")
+        mischief = Mischief(webhook_signature=kind)
+        report = await call(bridge, knobs=Knobs(timings=FAST, mischief=mischief))
+
+    path, headers, form = bridge.requests[0]
+    validator = RequestValidator(TOKEN)
+    assert not validator.validate(PUBLIC_URL + path, dict(form), headers["x-twilio-signature"])
+    assert report.outcome == "failed"
+    assert report.why == "HTTP 403"
+    assert not report.ok
+
+
+async def test_a_tampered_parameter_does_not_match_its_signature() -> None:
+    async with bridge_with(silent_until_the_end) as bridge:
+        await call(
+            bridge, HANG_UP, knobs=Knobs(timings=FAST, mischief=Mischief(tampered_parameter=True))
+        )
+
+    path, headers, form = bridge.requests[0]
+    validator = RequestValidator(TOKEN)
+    assert not validator.validate(PUBLIC_URL + path, dict(form), headers["x-twilio-signature"])
+
+
+@pytest.mark.parametrize("kind", ["wrong", "missing"])
+async def test_a_refused_handshake_is_noted_and_the_call_goes_on(kind: str) -> None:
+    async with bridge_with(silent_until_the_end) as bridge:
+        bridge.refuse_with = 403
+        knobs = Knobs(timings=FAST, mischief=Mischief(handshake_signature=kind))
+        report = await call(bridge, knobs=knobs)
+
+    signature = bridge.handshakes[0].headers.get("x-twilio-signature", "")
+    assert not RequestValidator(TOKEN).validate(
+        "wss://bridge.example.com/twilio/media", {}, signature
+    )
+    assert [warning.code for warning in report.warnings] == [31920]
+    assert "/next" in bridge.paths()
+    assert not report.ok
+
+
+async def test_a_foreign_token_and_junk_reach_the_bridge_as_ordered() -> None:
+    seen: list = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            seen.append(message)
+
+    mischief = Mischief(
+        parameters={"tok": "of another call"},
+        junk=('{"event":"nonsense","streamSid":"{stream_sid}"}',),
+        binary_junk=(b"\x00\x01",),
+    )
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, HANG_UP, knobs=Knobs(timings=FAST, mischief=mischief))
+
+    assert seen[1]["start"]["customParameters"] == {"tok": "of another call"}
+    assert seen[2] == {"event": "nonsense", "streamSid": report.streams[0].stream_sid}
+
+
+async def test_a_replayed_token_is_tried_on_a_second_socket() -> None:
+    used: set[str] = set()
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                token = message["start"]["customParameters"]["tok"]
+                if token in used:
+                    peer.close(1008)
+                used.add(token)
+
+    async with bridge_with(media) as bridge:
+        report = await call(
+            bridge,
+            CallerStep(hangup=True, at_ms=600),
+            knobs=Knobs(timings=FAST, mischief=Mischief(replay=True)),
+        )
+
+    assert report.replay_close_code == 1008
+    assert bridge.peers[0].start["streamSid"] == bridge.peers[1].start["streamSid"]
+    assert report.outcome == "caller_hung_up"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("not json", 31951),
+        ('{"event":"media","streamSid":"MZother","media":{"payload":""}}', 31951),
+        ('{"event":"mark","streamSid":"%s"}', 31951),
+        ('{"event":"clear","streamSid":"%s","extra":1}', 31951),
+    ],
+)
+async def test_what_twilio_would_refuse_fails_the_run_once(text: str, code: int) -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                wrong = text.replace("%s", peer.stream_sid)
+                peer.text(wrong)
+                peer.text(wrong)
+
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, HANG_UP)
+
+    assert [warning.code for warning in report.warnings] == [code]
+    assert not report.ok
+
+
+async def test_an_echoed_start_ends_the_stream_without_a_close_frame() -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.text(json.dumps(message))
+
+    async with bridge_with(media) as bridge:
+        report = await call(bridge)
+
+    assert [warning.code for warning in report.warnings] == [31924]
+    assert report.streams[0].closed_by == "protocol"
+    assert bridge.peers[0].close_code is None
+    assert "/next" in bridge.paths()
+
+
+async def test_a_bridge_that_does_not_read_loses_frames_and_is_told_once() -> None:
+    told = asyncio.Event()
+
+    async def media(peer: Peer) -> None:
+        await told.wait()
+        await silent_until_the_end(peer)
+
+    def watch(event) -> None:
+        if isinstance(event, events.WarningNoted):
+            told.set()
+
+    knobs = Knobs(
+        timings=FAST,
+        mischief=Mischief(binary_junk=(bytes(8_000_000),)),  # fills every buffer on the way
+        expected_warnings=(31930,),
+    )
+    async with bridge_with(media) as bridge:
+        steps = (CallerStep(wait_ms=200, after_silence_ms=0), HANG_UP)
+        report = await call(bridge, *steps, knobs=knobs, on_event=watch)
+
+    assert [warning.code for warning in report.warnings] == [31930]
+    assert report.streams[0].dropped_frames >= 1
+
+
+async def test_keys_arrive_in_the_stream_and_in_a_gather() -> None:
+    digits: list[str] = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "dtmf":
+                assert message["dtmf"]["track"] == "inbound_track"
+                digits.append(message["dtmf"]["digit"])
+                peer.close(1000)
+
+    async with bridge_with(media) as bridge:
+        bridge.documents["/next"] = (
+            200,
+            '<Response><Gather numDigits="2" action="/keys"/></Response>',
+        )
+        bridge.documents["/keys"] = (200, "<Response/>")
+        report = await call(
+            bridge,
+            CallerStep(press="0", at_ms=40),
+            CallerStep(press="4", at_ms=400),
+            CallerStep(press="2", at_ms=440),
+        )
+
+    assert digits == ["0"]
+    form = next(dict(form) for path, _, form in bridge.requests if path == "/keys")
+    assert form["Digits"] == "42"
+    assert report.ok
+
+
+async def test_speech_while_no_stream_is_up_is_lost_and_counted() -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start" and len(bridge.peers) == 1:
+                peer.close(1000)
+
+    async with bridge_with(media) as bridge:
+        bridge.documents["/next"] = (200, CONNECT)
+        knobs = Knobs(timings=Timings(handshake_s=0, first_media_s=(0, 0), seam_s=0.5))
+        report = await call(
+            bridge, CallerStep(say="can you hear me", after_silence_ms=200), HANG_UP, knobs=knobs
+        )
+
+    assert report.figures.lost_speech_ms > 0
+    assert any(isinstance(event, events.SpeechLost) for event in report.events)
+
+
+async def test_the_log_has_every_event_and_message_one_json_object_a_line(tmp_path) -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.play(tone(40))
+
+    path = tmp_path / "call.jsonl"
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, HANG_UP, log_path=path)
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {line["call_sid"] for line in lines} == {report.call_sid}
+    messages = [line for line in lines if line["event"] == "socket_message"]
+    assert {"connected", "start", "media", "stop"} <= {line["kind"] for line in messages}
+    assert {line["side"] for line in messages} == {"sent", "received"}
+    assert len(lines) - len(messages) == len(report.events)
+
+
+async def test_weather_on_the_line_loses_frames_and_jumps_timestamps() -> None:
+    seen: list[dict] = []
+
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "media":
+                seen.append(message["media"])
+
+    knobs = Knobs(timings=FAST, weather=Weather(lost_share=0.4))
+    async with bridge_with(media) as bridge:
+        await call(bridge, CallerStep(hangup=True, at_ms=1500), knobs=knobs)
+
+    chunks = [int(media["chunk"]) for media in seen]
+    assert any(after - before > 1 for before, after in pairwise(chunks))
+    for before, after in pairwise(seen):
+        step_ms = int(after["timestamp"]) - int(before["timestamp"])
+        lost = int(after["chunk"]) - int(before["chunk"])
+        assert step_ms == pytest.approx(20 * lost, abs=1 + 0.03 * lost)
+
+
+async def test_the_scenario_is_announced_to_the_agent_before_the_call() -> None:
+    async with bridge_with(silent_until_the_end) as bridge:
+        bridge.put_status = 404
+        with pytest.raises(httpx.HTTPStatusError):
+            await call(bridge, HANG_UP, agent_control_url=bridge.url)
+        bridge.put_status = 204
+        report = await call(bridge, HANG_UP, agent_control_url=bridge.url)
+
+    path, _, body = bridge.requests[1]
+    assert path == f"/simulator/calls/{report.call_sid}"
+    assert scenario.from_json(body).caller == [HANG_UP]
+    assert bridge.paths().count("/twilio/voice") == 1
