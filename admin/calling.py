@@ -14,9 +14,10 @@ from admin.surroundings import RunFile
 from admin.verbs import print_json, surrounding
 from bridge.errors import BadConfiguration
 from bridge.profile import PACKAGED, Profile, load_profiles
-from bridge.simulator.caller import new_sid, place_call
+from bridge.simulator.caller import place_call
 from bridge.simulator.report import CallReport
 from bridge.simulator.scenario import ScenarioError
+from bridge.simulator.sids import new_sid
 from bridge.simulator.wav import write_wav
 from tools.catalog import CATALOG
 
