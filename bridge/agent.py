@@ -107,7 +107,6 @@ class AgentLink(ClientConnection):
         except (OSError, TimeoutError, InvalidHandshake) as error:
             raise AgentUnavailable(f"{type(error).__name__}") from error
         assert isinstance(link, AgentLink)
-        link._watch_idleness()
         return link
 
     # --- us → agent --------------------------------------------------------------------------
@@ -124,6 +123,9 @@ class AgentLink(ClientConnection):
     def send_message(self, message: deepgram.ToAgent) -> None:
         """A message; small, so it is never held back."""
         self._idle = False
+        if self._keep_alive is None and isinstance(message, deepgram.Settings):
+            # Before Settings anything else is an error that ends the session (1.3).
+            self._keep_alive = self.loop.call_later(KEEP_ALIVE_S, self._watch_idleness)
         if self.protocol.state is State.OPEN:
             self.protocol.send_text(deepgram.encode(message).encode())
             self.send_data()

@@ -5,10 +5,11 @@ may mount its own routes beside the bridge's.
 """
 
 import asyncio
+import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,8 @@ STOP_S: Final = 3
 SAME_SIGNAL_S: Final = 2.0
 """Heroku may repeat SIGTERM; only one that comes later than this means "now"."""
 
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
 log = structlog.get_logger()
 
 
@@ -47,6 +50,7 @@ def create_app(
     *,
     live: Live | None = None,
     extra_handlers: Sequence[ControllerRouterHandler] = (),
+    extra_lifespans: Sequence[Lifespan] = (),
 ) -> Litestar:
     """The bridge as an application. It must be served by ``serve``: media needs its protocol."""
     live = live or Live()
@@ -78,7 +82,7 @@ def create_app(
     )
     return Litestar(
         route_handlers=[*handlers(desk), *extra_handlers],
-        lifespan=[resources],
+        lifespan=[resources, *extra_lifespans],
         plugins=[ProblemDetailsPlugin(ProblemDetailsConfig(enable_for_all_http_exceptions=True))],
         openapi_config=None,
         logging_config=None,
@@ -154,16 +158,24 @@ async def serve(app: Litestar, settings: Settings, live: Live) -> None:
 
 
 async def run(
-    settings: Settings, *, extra_handlers: Sequence[ControllerRouterHandler] = ()
+    settings: Settings,
+    *,
+    extra_handlers: Sequence[ControllerRouterHandler] = (),
+    extra_lifespans: Sequence[Lifespan] = (),
 ) -> None:
     """The whole process, on a running loop."""
     live = Live()
-    app = create_app(settings, live=live, extra_handlers=extra_handlers)
+    app = create_app(
+        settings, live=live, extra_handlers=extra_handlers, extra_lifespans=extra_lifespans
+    )
     await serve(app, settings, live)
 
 
 def main(
-    environ: Mapping[str, str], *, extra_handlers: Sequence[ControllerRouterHandler] = ()
+    environ: Mapping[str, str],
+    *,
+    extra_handlers: Sequence[ControllerRouterHandler] = (),
+    extra_lifespans: Sequence[Lifespan] = (),
 ) -> None:
     """The ``web`` process.
 
@@ -172,4 +184,6 @@ def main(
     """
     settings = environment.load(environ)
     logs.configure("bridge", level=settings.log_level)
-    uvloop.run(run(settings, extra_handlers=extra_handlers))
+    # Every call is two lines there, with its URL; ours say more.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    uvloop.run(run(settings, extra_handlers=extra_handlers, extra_lifespans=extra_lifespans))
