@@ -7,6 +7,7 @@ nothing. Leaves the call itself to ``bridge.driver``.
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -248,8 +249,8 @@ async def _media(desk: Desk, socket: WebSocket[Any, Any, Any]) -> None:
         driver.caller = link
         await driver.run(start, closed=lambda: _listen(link, socket))
         await _close(socket)
-        await driver.finish()
     finally:
+        await driver.finish()
         desk.live.remove(driver)
 
 
@@ -260,7 +261,7 @@ async def _listen(link: CallerLink, socket: WebSocket[Any, Any, Any]) -> int:
 
 async def _close(socket: WebSocket[Any, Any, Any]) -> None:
     """With 1000: of other codes it is not known whether the call goes on (twilio-voice.md 1.4)."""
-    if socket.connection_state != "disconnect":
+    with suppress(OSError):  # the server's word for: it is closed already
         await socket.close(code=1000)
 
 
