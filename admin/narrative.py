@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import msgspec
 
+from admin.errors import NotReady
 from bridge.simulator import events
 from bridge.simulator.board import Note
 from bridge.simulator.events import CallEvent
@@ -70,6 +71,7 @@ class Narrative:
         self._line_free_at = 0.0
         self._telling: asyncio.TimerHandle | None = None
         self._heard_agent = False
+        self._placed = asyncio.Event()
 
     # -- the line ------------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class Narrative:
         match event:
             case events.CallPlaced():
                 self._began_at = event.at
+                self._placed.set()
                 self._say(event.at, "☎", f"{event.from_number} calls {event.to_number}")
             case events.AgentAudible():
                 self._hear(event)
@@ -130,6 +133,10 @@ class Narrative:
         try:
             yield
             await asyncio.wait([reading], timeout=_LAST_NOTES_S)
+            if reading.done():
+                reading.result()
+        except httpx.HTTPError as error:
+            raise NotReady(f"the agent's notes cannot be read: {error!r}") from error
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -137,12 +144,14 @@ class Narrative:
                 self._telling.cancel()
 
     async def _read(self, url: str) -> None:
+        await self._placed.wait()  # announced by now: before, the notes would be another call's
         timeout = httpx.Timeout(10.0, read=None)
         decode = msgspec.json.Decoder(Note).decode
         async with (
             httpx.AsyncClient(timeout=timeout, trust_env=False, verify=False) as client,
             client.stream("GET", f"{url}/events") as answer,
         ):
+            answer.raise_for_status()
             async for line in answer.aiter_lines():
                 self.on_note(decode(line))
 
