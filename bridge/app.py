@@ -29,7 +29,7 @@ from bridge.routes import Desk, Live, handlers
 from bridge.settings import Settings
 from bridge.speech import Speech
 from bridge.store import ConversationStore
-from tools import logs
+from tools import logs, reports
 from tools.catalog import CATALOG
 from tools.queue import ToolQueue
 
@@ -186,4 +186,5 @@ def main(
     logs.configure("bridge", level=settings.log_level)
     # Every call is two lines there, with its URL; ours say more.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    reports.start(settings.sentry_dsn, process="bridge")
     uvloop.run(run(settings, extra_handlers=extra_handlers, extra_lifespans=extra_lifespans))

@@ -190,8 +190,6 @@ async def _next_document(desk: Desk, form: Mapping[str, str]) -> str:
 
 
 async def _connect(desk: Desk, call_sid: str, profile: Profile) -> str:
-    if desk.live.draining:
-        log.info("call_taken_while_draining", call_sid=call_sid)
     try:
         ticket = await desk.store.admit(call_sid, profile.id)
     except StateUnavailable as error:
@@ -236,17 +234,19 @@ async def _media(desk: Desk, socket: WebSocket[Any, Any, Any]) -> None:
     wanted = "audio.twilio.com" if "audio.twilio.com" in offered else None
     await socket.accept(subprotocols=wanted)
     start = await _wait_for_start(desk, socket)
-    admitted = None if start is None else await _admit(desk, start)
+    # While draining a stream is closed at once, and Twilio asks
+    # ``/twilio/resume``, which another instance answers (twilio-voice.md 1.7).
+    admitted = None if start is None or desk.live.draining else await _admit(desk, start)
     if start is None or admitted is None:
         await _close(socket)
         return
     driver = _driver(desk, admitted)
+    extensions: Any = socket.scope["extensions"]
+    connection: MediaProtocol = extensions[DIRECT]
+    link = CallerLink(connection, stream_sid=start.stream_sid, ear=driver)
+    driver.caller = link
     desk.live.add(driver)
     try:
-        extensions: Any = socket.scope["extensions"]
-        connection: MediaProtocol = extensions[DIRECT]
-        link = CallerLink(connection, stream_sid=start.stream_sid, ear=driver)
-        driver.caller = link
         await driver.run(start, closed=lambda: _listen(link, socket))
         await _close(socket)
     finally:

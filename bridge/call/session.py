@@ -119,6 +119,7 @@ class CallSession:
         self._group: list[bytes] = []
         self._group_bytes = 0
         self._speaking: int | None = None
+        self._audible = False
         self._complete: set[int] = set()
         self._filler_place: int | None = None
         self._asked_filler: float | None = None
@@ -268,11 +269,10 @@ class CallSession:
             self.stray_bytes += len(audio)
             return []
         commands: list[Command] = []
+        if not self._audible or self._filler_place is not None:
+            commands += self._reply_begins(now)
         if self._speaking is None:
-            commands += self._reply_begins(now)
             self._speaking = self.conversation.say(self._agent_words("", now))
-        elif self._filler_place is not None:
-            commands += self._reply_begins(now)
         self._playback.send(len(audio), now, self._speaking)
         commands.append(PlayVoice(audio))
         if self._playback.unmarked_bytes >= MARK_EVERY_BYTES:
@@ -285,11 +285,13 @@ class CallSession:
         self.stamps.end("greeting", now, at_s)
         self.stamps.end("reply", now, at_s)
         filler, self._filler_place = self._filler_place, None
-        if filler is None or not self._playback.playing(now):
-            return []
-        speaking = self._speaking
-        commands = self._cut(now)
-        self._speaking = speaking
+        commands: list[Command] = []
+        if filler is not None and self._playback.playing(now):
+            speaking, self._speaking = self._speaking, None
+            commands = self._cut(now)
+            if speaking is not None and not self.conversation.utterances[speaking].sent_ms:
+                self._speaking = speaking  # its words came ahead of its sound
+        self._audible = True
         return commands
 
     def _reply_done(self, now: float) -> list[Command]:
@@ -298,6 +300,7 @@ class CallSession:
         commands = self._mark()
         self._settle(now)
         self._speaking = None
+        self._audible = False
         return commands
 
     def _mark(self) -> list[Command]:
@@ -324,6 +327,7 @@ class CallSession:
             cut = not heard.in_full or heard.place == self._speaking
             self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=cut)
         self._speaking = None
+        self._audible = False
         self._filler_place = None
         return [twilio.Clear(stream_sid=self.stream_sid)]
 
