@@ -72,17 +72,18 @@ class Ear:
         """Some more bytes, in whatever grouping they came."""
         if self._rest:
             sound = self._rest + sound
-        whole = len(sound) - len(sound) % FRAME_BYTES
-        self._rest = sound[whole:]
         find = self._ears.places.get
-        for at in range(0, whole, FRAME_BYTES):
+        at = 0
+        while at + FRAME_BYTES <= len(sound):
             frame = sound[at : at + FRAME_BYTES]
             places = find(frame)
             if places is not None:
                 self._heard.append(places)
                 self._unknown_in_a_row = 0
             else:
-                self._miss(frame)
+                at += self._miss(frame)
+            at += FRAME_BYTES
+        self._rest = sound[at:]
 
     def pause(self) -> None:
         """What comes next is not joined to what came before."""
@@ -101,20 +102,22 @@ class Ear:
         self._rest = b""
         self._unknown = self._unknown_in_a_row = 0
 
-    def _miss(self, frame: bytes) -> None:
+    def _miss(self, frame: bytes) -> int:
+        """Counts an unknown frame; returns by how many bytes the next one is to be shifted."""
         self._unknown += 1
         self._unknown_in_a_row += 1
+        shift = 0
         if self._unknown_in_a_row % _LOST_AFTER == 0:
-            self._realign(self._last_unknown + frame)
+            shift = self._shift_in(self._last_unknown + frame)
         self._last_unknown = frame
+        return shift
 
-    def _realign(self, two_frames: bytes) -> None:
-        """Bytes were lost or added: find where a frame begins in the last two."""
+    def _shift_in(self, two_frames: bytes) -> int:
+        """Bytes were lost or added: where in two frames a known one begins."""
         for shift in range(1, FRAME_BYTES):
             if two_frames[shift : shift + FRAME_BYTES] in self._ears.places:
-                self._rest = two_frames[shift + FRAME_BYTES :]
-                self._unknown_in_a_row = 0
-                return
+                return shift
+        return 0
 
     def _lines(self) -> list[tuple[int, int, int]]:
         """Line, first and last frame of each line heard, in the order they were spoken."""

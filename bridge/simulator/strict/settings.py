@@ -50,7 +50,10 @@ def settings(message: Mapping[str, Any]) -> Accepted:
         },
     )
     accepted.experimental = body.get("experimental", False)
-    output = _audio(body["audio"])
+    audio = fields(
+        body["audio"], "Settings.audio", required={}, optional={"input": _input, "output": _output}
+    )
+    output = audio.get("output", {})
     if isinstance(body["agent"], str):
         raise Refused("INVALID_AGENT_ID", "Settings.agent: no stored configuration with this id")
     flux_voice = _agent(body["agent"], accepted)
@@ -59,6 +62,7 @@ def settings(message: Mapping[str, Any]) -> Accepted:
         or output.get("container", "none") != "none"
     ):
         raise invalid("Settings.audio.output: Flux voices speak raw audio without container")
+    _refuse_what_nobody_here_speaks(audio.get("input", {}), output)
     return accepted
 
 
@@ -67,16 +71,11 @@ def _flags(value: Any, path: str, accepted: Accepted) -> None:
     accepted.history = found.get("history", True)
 
 
-def _audio(value: Any) -> dict[str, Any]:
-    path = "Settings.audio"
-    found = fields(value, path, required={}, optional={"input": _input, "output": _output})
-    heard = found.get("input", {})
-    spoken: dict[str, Any] = found.get("output", {})
-    if heard.get("encoding") != "mulaw" or heard.get("sample_rate") != 8000:
-        raise invalid(f"{path}.input: this emulator hears mulaw at 8000 Hz only")
-    if spoken.get("encoding") != "mulaw":
-        raise invalid(f"{path}.output: this emulator speaks mulaw at 8000 Hz only")
-    return spoken
+def _refuse_what_nobody_here_speaks(heard: dict[str, Any], spoken: dict[str, Any]) -> None:
+    """The real one resamples and recodes; the emulator knows the telephone's sound only."""
+    for path, sound in (("input", heard), ("output", spoken)):
+        if sound.get("encoding") != "mulaw" or sound.get("sample_rate", 8000) != 8000:
+            raise invalid(f"Settings.audio.{path}: this emulator knows mulaw at 8000 Hz only")
 
 
 def _input(value: Any, path: str) -> None:
@@ -109,8 +108,6 @@ def _output(value: Any, path: str) -> None:
         raise invalid(f"{path}.sample_rate: linear16 is 8000 to 48000")
     if encoding in _RAW_ENCODINGS and "bitrate" in found:
         raise invalid(f"{path}.bitrate: only for compressed encodings")
-    if encoding in {"mulaw", "alaw"} and rate_hz != 8000:
-        raise invalid(f"{path}.sample_rate: this emulator speaks 8000 Hz only")
     if encoding != "opus" and found.get("container") == "ogg":
         raise invalid(f"{path}.container: ogg holds opus only")
 

@@ -74,6 +74,14 @@ class Client:
         kinds = ["sound" if isinstance(each, bytes) else each["type"] for each in self.seen]
         return [kind for at, kind in enumerate(kinds) if at == 0 or kinds[at - 1] != kind]
 
+    def messages(self, kind):
+        """The messages of one kind."""
+        return [each for each in self.seen if isinstance(each, dict) and each["type"] == kind]
+
+    def texts(self):
+        """What both sides said, in order."""
+        return [message["content"] for message in self.messages("ConversationText")]
+
     def sound_seen(self):
         return b"".join(each for each in self.seen if isinstance(each, bytes))
 

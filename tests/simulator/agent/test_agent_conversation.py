@@ -47,10 +47,8 @@ async def test_a_turn_is_heard_answered_and_recorded(dial, voices):
         await client.say(BOOK_ME)
         await client.until("AgentAudioDone")
 
-    texts = [(m["role"], m["content"]) for m in client.seen
-             if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
-    history = [(m["role"], m["content"]) for m in client.seen
-               if isinstance(m, dict) and m["type"] == "History"]  # fmt: skip
+    texts = [(m["role"], m["content"]) for m in client.messages("ConversationText")]
+    history = [(m["role"], m["content"]) for m in client.messages("History")]
     assert texts == [("user", BOOK_ME), ("assistant", "One moment."), ("assistant", "Which day?")]
     assert history == texts
     assert client.kinds()[:4] == [
@@ -69,8 +67,7 @@ async def test_latencies_come_one_field_a_message(dial):
         await client.say(BOOK_ME)
         await client.until("AgentAudioDone")
 
-    reports = [set(m) - {"type"} for m in client.seen
-               if isinstance(m, dict) and m["type"] == "LatencyReport"]  # fmt: skip
+    reports = [set(m) - {"type"} for m in client.messages("LatencyReport")]
     assert all(len(report) == 1 for report in reports)
     assert set().union(*reports) == {
         "stt_latency",
@@ -102,13 +99,10 @@ async def test_a_tool_is_asked_and_its_answer_spoken_and_remembered(dial):
     asked = request["functions"][0]
     assert (asked["name"], asked["client_side"]) == ("find_slots", True)
     assert json.loads(asked["arguments"]) == {"service": "cleaning"}
-    messages = [m for m in client.seen if isinstance(m, dict)]
-    assert {"type": "ConversationText", "role": "assistant", "content": "Tuesday at nine."}.items() <= [
-        m for m in messages if m["type"] == "ConversationText"
-    ][-1].items()  # fmt: skip
-    record = next(m for m in messages if m["type"] == "History" and "function_calls" in m)
+    assert client.texts()[-1] == "Tuesday at nine."
+    record = next(m for m in client.messages("History") if "function_calls" in m)
     assert record["function_calls"][0]["response"] == '{"say": "Tuesday at nine."}'
-    assert any(m["type"] == "FunctionCallResponse" and m["id"] == asked["id"] for m in messages)
+    assert [m["id"] for m in client.messages("FunctionCallResponse")] == [asked["id"]]
 
 
 async def test_several_tools_come_in_one_request_and_all_answers_are_waited_for(dial):
@@ -119,13 +113,12 @@ async def test_several_tools_come_in_one_request_and_all_answers_are_waited_for(
         first, second = request["functions"]
         await client.answer(second, {"say": "You have none."})
         await client.until("FunctionCallResponse")
-        assert "assistant" not in [m.get("role") for m in client.seen if isinstance(m, dict)]
+        assert len(client.texts()) < 2
         await client.answer(first, {"say": "Tuesday at nine."})
         await client.until("AgentAudioDone")
 
-    spoken = [m["content"] for m in client.seen
-              if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
-    assert spoken == [BOOK_ME, "Tuesday at nine.", "You have none."]
+    texts = client.texts()
+    assert texts == [BOOK_ME, "Tuesday at nine.", "You have none."]
 
 
 async def test_an_answer_is_used_in_the_next_tools_arguments(dial):
@@ -174,8 +167,7 @@ async def test_a_reading_tool_is_asked_on_suspicion_and_withdrawn_when_the_calle
         await client.until("AgentAudioDone")
 
     assert cancelled["functions"] == [{"id": early["id"], "name": "find_slots"}]
-    texts = [m["content"] for m in client.seen
-             if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
+    texts = client.texts()
     assert texts == [f"{BOOK_ME} {LATER}", "Wednesday."]
 
 
@@ -224,8 +216,7 @@ async def test_barge_in_cancels_a_function_call_after_the_turn_was_confirmed(dia
         await client.until("AgentAudioDone")
 
     assert cancelled["functions"][0]["id"] == asked["id"]
-    texts = [m["content"] for m in client.seen
-             if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
+    texts = client.texts()
     assert texts == [BOOK_ME, LATER, "Sure."]
 
 
@@ -260,7 +251,11 @@ async def test_the_end_of_audio_may_never_be_told(dial):
 
 @pytest.mark.parametrize(
     ("action", "code"),
-    [(Action(error="FAILED_TO_THINK"), 1005), (Action(drop=True), 1006), (Action(close=True), 1000)],
+    [
+        (Action(error="FAILED_TO_THINK"), 1005),
+        (Action(drop=True), 1006),
+        (Action(close=True), 1000),
+    ],
 )
 async def test_a_scenario_can_end_the_session_behind_a_sentence(dial, action, code):
     async with dial(scenario(hears("cleaning", say("Which day?"), action))) as client:
@@ -276,7 +271,7 @@ async def test_slow_thinking_is_warned_of_every_five_seconds(dial, emulator):
         await client.say(BOOK_ME)
         await client.until("AgentAudioDone")
 
-    warnings = [m["code"] for m in client.seen if isinstance(m, dict) and m["type"] == "Warning"]
+    warnings = [m["code"] for m in client.messages("Warning")]
     assert warnings == ["SLOW_THINK_REQUEST"] * 2
 
 
@@ -285,8 +280,7 @@ async def test_speech_that_no_line_knows_is_heard_all_the_same(dial, voices):
         await client.say("Nobody announced these words.")
         await client.until("AgentAudioDone")
 
-    texts = [m["content"] for m in client.seen
-             if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
+    texts = client.texts()
     assert texts == ["(inaudible)", "Pardon?"]
 
 
@@ -429,8 +423,7 @@ async def test_a_queued_filler_is_spoken_while_a_tool_runs(dial):
         await client.answer(asked, {"say": "Tuesday."})
         await client.until("AgentAudioDone")
 
-    texts = [m["content"] for m in client.seen
-             if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
+    texts = client.texts()
     assert texts == [BOOK_ME, "Let me check.", "Tuesday."]
 
 
@@ -440,8 +433,7 @@ async def test_injected_words_of_the_caller_are_answered(dial):
         await client.send({"type": "InjectUserMessage", "content": "The caller pressed 1."})
         await client.until("AgentAudioDone")
 
-    texts = [m["content"] for m in client.seen
-             if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
+    texts = client.texts()
     assert client.kinds()[0] == "UserStartedSpeaking"
     assert texts == ["The caller pressed 1.", "Thank you."]
 
@@ -477,9 +469,7 @@ async def test_a_session_given_its_history_knows_what_was_answered(dial, setting
 
 
 async def test_a_session_without_its_history_knows_nothing(dial):
-    call = scenario(
-        hears("bye", ask(BOOK), needs=["slots"]), AgentRule(do=[say("What was that?")])
-    )
+    call = scenario(hears("bye", ask(BOOK), needs=["slots"]), AgentRule(do=[say("What was that?")]))
     async with dial(call) as client:
         await client.say(THANKS)
         await client.until("AgentAudioDone")
@@ -496,8 +486,7 @@ async def test_fifty_sessions_talk_at_once_without_mixing(dial):
         async with dial(call, call_sid=f"CA{number}") as client:
             await client.say(BOOK_ME)
             await client.until("AgentAudioDone")
-            return [m["content"] for m in client.seen
-                    if isinstance(m, dict) and m["type"] == "ConversationText"]  # fmt: skip
+            return client.texts()
 
     said = await asyncio.gather(*(one(number) for number in range(50)))
 
