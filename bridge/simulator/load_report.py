@@ -1,0 +1,112 @@
+"""What a load test came to, whether it is good, and its table.
+
+A run is not good when a bound is missed, but neither when a call was lost or the generator itself
+could not keep up: then its figures say nothing. Leaves measuring to ``bridge.simulator.load``.
+"""
+
+import msgspec
+
+from bridge.simulator.report import table
+
+__all__ = ["DEFAULT_BOUND_MS", "Direction", "LoadReport", "as_table"]
+
+DEFAULT_BOUND_MS = 5.0
+"""Milliseconds of the bridge's CPU for one second of one call."""
+
+_LATE_MS = 5.0
+"""A generator whose ticks are later than this, one in a hundred, is itself too slow."""
+
+
+class Direction(msgspec.Struct, frozen=True, kw_only=True):
+    """The delay the bridge adds one way, socket to socket, in milliseconds."""
+
+    frames: int
+    lost: int
+    p50_ms: float
+    p99_ms: float
+    newest_p50_ms: float
+    """Of the newest frame in each message only: without the wait that grouping asks for."""
+    newest_p99_ms: float
+
+
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What N calls cost."""
+
+    machine: str
+    calls: int
+    seconds: float
+    cpu_ms_per_call_second: float
+    calls_per_core: float
+    memory_per_call_kb: float
+    caller_to_agent: Direction
+    agent_to_caller: Direction
+    failures: list[str]
+    """Calls that did not come up."""
+    ended_early: int
+    malformed: int
+    """Messages of the bridge that Twilio would have refused."""
+    generator_cores: float
+    """CPU of callers and agent together, over their whole life."""
+    late_p99_ms: float
+    """How far behind its own clock the slower end of the generator was."""
+    late_max_ms: float
+
+    def complaints(self, bound_ms: float = DEFAULT_BOUND_MS) -> list[str]:
+        """Why this run is not good: a bound missed, a call lost, or a measurement not to trust."""
+        found = [f"a call did not come up: {why}" for why in self.failures[:3]]
+        if not self.calls:
+            return found or ["no call was placed"]
+        if self.cpu_ms_per_call_second > bound_ms:
+            found.append(
+                f"{self.cpu_ms_per_call_second:.2f} ms per call-second, bound {bound_ms:g}"
+            )
+        if self.ended_early:
+            found.append(f"the bridge ended {self.ended_early} calls")
+        if self.malformed:
+            found.append(f"{self.malformed} messages that Twilio would refuse")
+        for name, way in (("caller", self.caller_to_agent), ("agent", self.agent_to_caller)):
+            if way.lost or not way.frames:
+                found.append(f"{way.lost} of {way.frames + way.lost} frames of the {name} lost")
+        if self.late_p99_ms > _LATE_MS:
+            found.append(
+                f"the generator was {self.late_p99_ms:.1f} ms late (p99): not to be trusted"
+            )
+        return found
+
+
+def as_table(report: LoadReport, *, bound_ms: float = DEFAULT_BOUND_MS) -> str:
+    """The report for a person."""
+    caller, agent = report.caller_to_agent, report.agent_to_caller
+    late = f"{report.late_p99_ms:.1f} ms late (p99), {report.late_max_ms:.1f} ms at most"
+    costs = [
+        ("bridge CPU", f"{report.cpu_ms_per_call_second:.2f} ms per call-second"),
+        ("calls per core that follow", f"{report.calls_per_core:.0f}"),
+        ("memory per call", f"{report.memory_per_call_kb:.0f} kB"),
+        ("calls the bridge ended", f"{report.ended_early}"),
+        ("generator", f"{report.generator_cores:.2f} cores, {late}"),
+    ]
+    delays = [
+        ("added delay", "p50 ms", "p99 ms", "frames", "lost"),
+        _row("caller → agent", caller.p50_ms, caller.p99_ms, caller),
+        _row("  without grouping", caller.newest_p50_ms, caller.newest_p99_ms, caller),
+        _row("agent → caller", agent.p50_ms, agent.p99_ms, agent),
+    ]
+    complaints = report.complaints(bound_ms)
+    verdict = [f"NOT GOOD: {each}" for each in complaints] or [f"within {bound_ms:g} ms"]
+    return "\n".join(
+        [
+            f"{report.calls} calls for {report.seconds:g} s, each 50 frames/s from the caller, "
+            "the agent speaking half of the time",
+            report.machine,
+            "",
+            *(f"{name:<28}{value}" for name, value in costs),
+            "",
+            table(delays),
+            "",
+            *verdict,
+        ]
+    )
+
+
+def _row(name: str, p50_ms: float, p99_ms: float, way: Direction) -> tuple[str, ...]:
+    return (name, f"{p50_ms:.2f}", f"{p99_ms:.2f}", str(way.frames), str(way.lost))
