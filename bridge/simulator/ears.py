@@ -63,6 +63,8 @@ class Ear:
     def __init__(self, ears: Ears) -> None:
         self._ears = ears
         self._rest = b""
+        self._skip = 0
+        """Bytes still to come that belong to no frame."""
         self._heard: list[tuple[_Place, ...]] = []
         self._unknown = 0
         self._unknown_in_a_row = 0
@@ -73,7 +75,7 @@ class Ear:
         if self._rest:
             sound = self._rest + sound
         find = self._ears.places.get
-        at = 0
+        at, self._skip = self._skip, 0
         while at + FRAME_BYTES <= len(sound):
             frame = sound[at : at + FRAME_BYTES]
             places = find(frame)
@@ -84,10 +86,12 @@ class Ear:
                 at += self._miss(frame)
             at += FRAME_BYTES
         self._rest = sound[at:]
+        self._skip = max(0, at - len(sound))
 
     def pause(self) -> None:
         """What comes next is not joined to what came before."""
         self._rest = b""
+        self._skip = 0
 
     def text(self) -> str:
         """What has been said since the last ``clear``; empty when nothing was."""
@@ -99,7 +103,7 @@ class Ear:
     def clear(self) -> None:
         """Forgets what was heard: a new turn."""
         self._heard.clear()
-        self._rest = b""
+        self.pause()
         self._unknown = self._unknown_in_a_row = 0
 
     def _miss(self, frame: bytes) -> int:

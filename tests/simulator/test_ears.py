@@ -58,9 +58,11 @@ def test_lost_frames_and_inserted_silence_do_not_matter(ear, sounds, seed):
     assert ear.text() == LINES[0]
 
 
-def test_lost_bytes_cost_a_little_of_the_line_only(ear, sounds):
-    sound = sounds[LINES[1]]
-    ear.feed(sound[:8000] + sound[8057:])
+@pytest.mark.parametrize("length", [160, 800, 100_000])
+def test_lost_bytes_cost_a_little_of_the_line_only(ear, sounds, length):
+    sound = sounds[LINES[1]][:8000] + sounds[LINES[1]][8057:]
+    for at in range(0, len(sound), length):
+        ear.feed(sound[at : at + length])
 
     assert ear.text() == LINES[1]
 
