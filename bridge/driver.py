@@ -51,6 +51,9 @@ SAVE_TRIES: Final = 5
 LAST_SAVE_S: Final = 3.0
 """How long the end of a call waits for its last save; the socket is closed by then."""
 
+_FRAMES: Final = frozenset({twilio.Media, AgentAudio})
+"""Events that come by the hundred a second; none of them makes a wake-up earlier."""
+
 log = structlog.get_logger()
 
 
@@ -220,7 +223,7 @@ class CallDriver:
             self.hang_up("bridge_error")
         finally:
             self._busy = False
-        if type(event) is not twilio.Media:
+        if type(event) not in _FRAMES:
             self._set_timer()
 
     def _handle(self, event: Event) -> None:
