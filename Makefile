@@ -79,8 +79,8 @@ $(VENV)/.made: | $(BOOT)/.made
 $(BOOT)/.made:
 	@[ -n "$(python)" ] || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/it"; exit 1; }
 	@echo "setting up with $(python)"
-	@"$(python)" -m pip install --quiet --disable-pip-version-check --upgrade --target $(BOOT) $(uv) \
-	|| "$(python)" -m pip install --quiet --upgrade --target $(BOOT) virtualenv
+	@PIP_ROOT_USER_ACTION=ignore "$(python)" -m pip install --quiet --disable-pip-version-check --upgrade --target $(BOOT) $(uv) \
+	|| PIP_ROOT_USER_ACTION=ignore "$(python)" -m pip install --quiet --upgrade --target $(BOOT) virtualenv
 	@touch $@
 
 lock: $(BOOT)/.made

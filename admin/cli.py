@@ -17,6 +17,7 @@ Arguments = argparse.Namespace
 
 _DEV_STATE = Path(".holdfast")
 _DEMO_STATE = Path(".holdfast/demo")
+_LOAD_STATE = Path(".holdfast/load")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -111,15 +112,16 @@ def _call(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _load(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    from admin import calling
+    from admin import load
 
-    return calling.load(
-        environ,
-        arguments.state,
-        calls=arguments.calls,
-        seconds=arguments.seconds,
-        scenario=arguments.scenario,
-        as_json=arguments.json,
+    return asyncio.run(
+        load.run(
+            environ,
+            arguments.state,
+            calls=arguments.calls,
+            seconds=arguments.seconds,
+            as_json=arguments.json,
+        )
     )
 
 
@@ -202,12 +204,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(call)
     _add_state(call, _DEV_STATE)
 
-    load = verb("load", _load, "Place many simulated calls at once and measure the bridge.")
+    load = verb("load", _load, "Hold many simulated calls on a bridge of its own; measure it.")
     load.add_argument("--calls", type=int, default=50)
     load.add_argument("--seconds", type=float, default=20.0)
-    load.add_argument("--scenario", default=None)
     _add_json(load)
-    _add_state(load, _DEV_STATE)
+    _add_state(load, _LOAD_STATE)
 
     queues = verb("queues", _queues, "Show how full the tool queues are.")
     _add_json(queues)

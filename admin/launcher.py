@@ -130,6 +130,11 @@ class Launcher:
         """
         await self._or_stopped(work)
 
+    def pid_of(self, name: str) -> int:
+        """The process id of a running child."""
+        (child,) = (child for child in self._children if child.name == name)
+        return child.pid
+
     # -- up ------------------------------------------------------------------------------------
 
     async def _start(self) -> None:

@@ -1,0 +1,54 @@
+"""``holdfast load``: a bridge of its own under many simulated calls, measured from outside."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from admin import procfile
+from admin.errors import OperatorError
+from admin.launcher import LAST_UP, Launcher, Stopped
+from admin.surroundings import FREE_PORTS, StateDirectory, without_ours
+from admin.verbs import print_json
+from bridge.simulator.load import LoadAgent, load_agent, run_load
+from bridge.simulator.load_report import LoadReport, as_table
+
+
+async def run(
+    environ: Mapping[str, str], state: Path, *, calls: int, seconds: float, as_json: bool
+) -> int:
+    """Start a bridge, hold so many calls for so long, print the table."""
+    if calls < 1 or seconds <= 0:
+        raise OperatorError("--calls and --seconds are more than 0")
+    reports: list[LoadReport] = []
+    bridge_only = {LAST_UP: procfile.read(procfile.find())[LAST_UP]}
+
+    async def measure(agent: LoadAgent, launcher: Launcher) -> None:
+        here = launcher.surroundings
+        print(f"{calls} calls for {seconds:g} s …", file=sys.stderr, flush=True)
+        reports.append(
+            await run_load(
+                calls,
+                seconds,
+                agent=agent,
+                bridge_pids=[launcher.pid_of(LAST_UP)],
+                bridge_url=here.web_url,
+                public_url=here.environ["PUBLIC_URL"],
+                auth_token=here.environ["TWILIO_AUTH_TOKEN"],
+                account_sid=here.environ["TWILIO_ACCOUNT_SID"],
+            )
+        )
+
+    try:
+        async with load_agent() as agent:
+            given = {**without_ours(environ), **agent.environ}
+            directory = StateDirectory(state)
+            async with Launcher(given, directory, FREE_PORTS, lines=bridge_only) as launcher:
+                await launcher.during(measure(agent, launcher))
+    except Stopped:
+        return 130
+    (report,) = reports
+    if as_json:
+        print_json(report)
+    else:
+        print(as_table(report))
+    return 1 if report.complaints() else 0
