@@ -1,11 +1,15 @@
 """``/v1/speak``, announcements and notes: the emulator's plain HTTP."""
 
 import asyncio
+import contextlib
 import json
 
 import httpx
 import pytest
+import uvloop
+from websockets.asyncio.client import connect
 
+from bridge.simulator.agent import running
 from bridge.simulator.scenario import Action, AgentRule, CallerStep, Scenario
 
 SPEAK = "/v1/speak?model=aura-2-thalia-en&encoding=mulaw&sample_rate=8000&container=none"
@@ -182,3 +186,34 @@ async def test_notes_stream_from_before_the_call_until_its_end(http, dial):
     assert next(note for note in notes if note["kind"] == "heard")["text"] == line
     at = {note["kind"]: note["at"] for note in notes}
     assert at["speech_started"] < at["heard"] < at["said"] <= at["ended"]
+
+
+def test_the_emulator_runs_on_uvloop_too(voices):
+    async def both_doors():
+        async with running(voices=voices) as emulator, httpx.AsyncClient() as http:
+            answer = await http.get(f"{emulator.http_url}/healthz")
+            headers = {"Authorization": "Token key"}
+            async with connect(emulator.agent_url, additional_headers=headers) as socket:
+                return answer.status_code, await socket.recv()
+
+    status, welcome = uvloop.run(both_doors())
+
+    assert status == 200
+    assert '"Welcome"' in welcome
+
+
+async def test_the_emulator_stops_at_once_whoever_is_still_connected(voices):
+    headers = {"Authorization": "Token key", "x-deepgram-session-id": "CA1"}
+    async with asyncio.timeout(5), httpx.AsyncClient() as http:
+        async with running(voices=voices) as emulator:
+            socket = await connect(emulator.agent_url, additional_headers=headers)
+            await socket.recv()
+            events = f"{emulator.http_url}/simulator/calls/CA1/events"
+            reading = asyncio.create_task(http.get(events))
+            while not emulator.board.call("CA1").sessions:
+                await asyncio.sleep(0)
+        await socket.wait_closed()
+        with contextlib.suppress(httpx.HTTPError):
+            await reading
+
+    assert socket.close_code == 1001
