@@ -149,7 +149,9 @@ class _Reading:
             if len(name) + len(value) >= _MOST_PARAMETER_CHARACTERS:
                 fault = Notice(BAD_MESSAGE, f"parameter {name} has 500 characters or more")
             parameters[name] = value
-        url = urljoin(_as_socket(self._url), element.get("url", ""))
+        url = element.get("url", "")
+        if "://" not in url:
+            url = urljoin(_as_socket(self._url), url)
         track = element.get("track", "inbound_track")
         return StreamNoun(
             url=url,

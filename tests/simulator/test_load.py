@@ -1,0 +1,363 @@
+"""The load test's own parts, and a small load over real processes against a bare relay."""
+
+import asyncio
+import base64
+import json
+import os
+import time
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+from bridge.simulator.lean_socket import LeanSocket, accept_key, request_of
+from bridge.simulator.load import LoadAgent, load_agent, run_load
+from bridge.simulator.load_report import Direction, LoadReport, as_table
+from bridge.simulator.pacer import Pacer
+from bridge.simulator.report import percentile
+from bridge.simulator.stamps import Delays, Receipts, Window, stamped
+from bridge.wire import twilio
+
+# --- stamps ------------------------------------------------------------------------------------
+
+
+def receipts_of(window_s: float = 3600) -> tuple[Receipts, Delays, Delays]:
+    window = Window()
+    now_ns = time.monotonic_ns()
+    window.set(now_ns - 10**12, now_ns + round(window_s * 1e9))
+    delays, newest = Delays(), Delays()
+    return Receipts(delays, newest, window), delays, newest
+
+
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=20), st.binary(max_size=50))
+def test_stamps_are_found_however_the_sound_is_cut(sizes: list[int], before: bytes) -> None:
+    receipts, delays, _ = receipts_of()
+    sound = before + b"".join(stamped(number) for number in range(12))
+    at = 0
+    while at < len(sound):
+        size = sizes[at % len(sizes)]
+        receipts.take(sound[at : at + size])
+        at += size
+
+    assert receipts.received == 12
+    assert receipts.lost == 0
+    assert delays.counts.total() == 12
+
+
+def test_numbers_that_are_passed_over_are_lost() -> None:
+    receipts, _, newest = receipts_of()
+
+    receipts.take(stamped(1) + stamped(2))
+    receipts.take(stamped(5))
+
+    assert (receipts.received, receipts.lost) == (3, 2)
+    assert newest.counts.total() == 2
+
+
+def test_what_was_sent_outside_the_window_does_not_count() -> None:
+    receipts = Receipts(Delays(), Delays(), Window())
+
+    receipts.take(stamped(1))
+
+    assert receipts.received == 0
+
+
+@given(st.lists(st.integers(0, 10_000_000), min_size=1))
+def test_delays_keep_three_digits_and_their_order(values: list[int]) -> None:
+    delays = Delays()
+    for value in values:
+        delays.add(value)
+
+    for share in (0.5, 0.99, 1.0):
+        exact_ms = percentile(values, share) / 1000
+        assert delays.percentile_ms(share) <= exact_ms
+        assert delays.percentile_ms(share) == pytest.approx(exact_ms, rel=0.011)
+
+
+def test_delays_of_two_processes_add_up() -> None:
+    one, other = Delays({5: 2}), Delays({5: 1, 9: 1})
+
+    one.merge(other)
+
+    assert one.counts == {5: 3, 9: 1}
+
+
+# --- the lean socket ---------------------------------------------------------------------------
+
+
+class Ear(LeanSocket):
+    masks = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: asyncio.Queue = asyncio.Queue()
+
+    def on_head(self, head: bytes) -> bool:
+        self.heard.put_nowait(head.split(b"\r\n")[0])
+        return b" 101 " in head
+
+    def on_text(self, text: bytes) -> None:
+        self.heard.put_nowait(text)
+
+    def on_binary(self, sound: bytes) -> None:
+        self.heard.put_nowait(sound)
+
+    def on_gone(self) -> None:
+        self.heard.put_nowait(None)
+
+
+def test_the_accept_key_is_the_standards_own_example() -> None:
+    assert accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536])
+async def test_a_lean_client_and_a_full_server_understand_each_other(size: int) -> None:
+    async def echo(connection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        _, ear = await asyncio.get_running_loop().create_connection(Ear, "127.0.0.1", port)
+        ear.transport.write(request_of(f"ws://127.0.0.1:{port}/x?y=1", {"x-z": "1"}))
+        assert b"101" in await ear.heard.get()
+        ear.send_text(b"t" * size)
+        ear.send_binary(b"b" * size)
+
+        assert await ear.heard.get() == b"t" * size
+        assert await ear.heard.get() == b"b" * size
+        ear.close()
+        assert await ear.heard.get() is None
+
+
+async def test_a_lean_server_unmasks_answers_pings_and_says_goodbye() -> None:
+    class Server(Ear):
+        masks = False
+
+        def on_head(self, head: bytes) -> bool:
+            key = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+            answer = accept_key(key["Sec-WebSocket-Key"])
+            self.transport.write(
+                b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + answer.encode() + b"\r\n\r\n"
+            )
+            return True
+
+        def on_binary(self, sound: bytes) -> None:
+            self.send_text(sound.hex().encode())
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Server, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        async with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as client:
+            await (await client.ping())
+            await client.send(bytes(range(256)))
+            assert await client.recv() == bytes(range(256)).hex()
+    finally:
+        server.close()
+
+
+async def test_the_pacer_makes_up_for_every_tick_it_missed() -> None:
+    class Member:
+        ticks = 0
+
+        def tick(self) -> None:
+            self.ticks += 1
+            if self.ticks == 8:
+                eight.set()
+
+    eight = asyncio.Event()
+    pacer, member = Pacer(), Member()
+    pacer.join(member)
+    pacer.start()
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop is held up on purpose
+    async with asyncio.timeout(30):
+        await eight.wait()
+    pacer.leave(member)
+    pacer.stop()
+
+    assert pacer.lateness.percentile_ms(1.0) >= 50
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+def direction(**more) -> Direction:
+    base = {"frames": 100, "lost": 0, "p50_ms": 0.2, "p99_ms": 1.0}
+    return Direction(**{**base, "newest_p50_ms": 0.2, "newest_p99_ms": 1.0, **more})
+
+
+def report(**more) -> LoadReport:
+    base = {
+        "machine": "a machine",
+        "calls": 2,
+        "seconds": 1.0,
+        "cpu_ms_per_call_second": 4.0,
+        "calls_per_core": 250.0,
+        "memory_per_call_kb": 90.0,
+        "caller_to_agent": direction(),
+        "agent_to_caller": direction(),
+        "failures": [],
+        "ended_early": 0,
+        "malformed": 0,
+        "generator_cores": 0.1,
+        "late_p99_ms": 1.0,
+        "late_max_ms": 2.0,
+    }
+    return LoadReport(**{**base, **more})
+
+
+def test_a_good_run_has_no_complaints() -> None:
+    assert report().complaints() == []
+    assert "within 5 ms" in as_table(report())
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"cpu_ms_per_call_second": 5.5}, "5.50 ms per call-second, bound 5"),
+        ({"failures": ["handshake answered 403"]}, "did not come up: handshake answered 403"),
+        ({"ended_early": 1}, "the bridge ended 1 calls"),
+        ({"malformed": 3}, "3 messages that Twilio would refuse"),
+        ({"caller_to_agent": direction(lost=2)}, "2 of 102 frames of the caller lost"),
+        ({"agent_to_caller": direction(frames=0)}, "0 of 0 frames of the agent lost"),
+        ({"late_p99_ms": 9.0}, "not to be trusted"),
+        ({"calls": 0}, "no call was placed"),
+    ],
+)
+def test_a_run_that_is_not_good_says_why(more: dict, complaint: str) -> None:
+    (found,) = report(**more).complaints()
+
+    assert complaint in found
+    assert "NOT GOOD" in as_table(report(**more))
+
+
+# --- a whole load ------------------------------------------------------------------------------
+
+TOKEN = "12345"
+PUBLIC_URL = "https://bridge.example.com"
+
+
+class Relay:
+    """The least a bridge can be: checks signatures, passes sound both ways, marks each piece."""
+
+    def __init__(self, agent_url: str) -> None:
+        self.agent_url = agent_url
+        self.marks_back = 0
+        self.starts = 0
+
+    async def webhook(self, reader, writer) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+        headers = {name.lower(): value for name, value in fields.items()}
+        body = await reader.readexactly(int(headers["content-length"]))
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        url = PUBLIC_URL + head.split(" ")[1]
+        good = RequestValidator(TOKEN).validate(url, form, headers["x-twilio-signature"])
+        text = (
+            f'<Response><Connect><Stream url="ws://127.0.0.1:{self.media_port}/m"/></Connect>'
+            "</Response>"
+        )
+        writer.write(
+            f"HTTP/1.1 {200 if good else 403} X\r\ncontent-type: text/xml\r\nconnection: close\r\n"
+            f"content-length: {len(text)}\r\n\r\n{text}".encode()
+        )
+        await writer.drain()
+        writer.close()
+
+    async def media(self, caller) -> None:
+        async with connect(self.agent_url, compression=None, proxy=None) as agent:
+            await agent.recv()
+            await agent.send('{"type":"Settings"}')
+            down = None
+            try:
+                async for text in caller:
+                    message = json.loads(text)
+                    if message["event"] == "start":
+                        self.starts += 1
+                        down = asyncio.create_task(self.speak(agent, caller, message["streamSid"]))
+                    if message["event"] == "media":
+                        await agent.send(base64.b64decode(message["media"]["payload"]))
+                    self.marks_back += message["event"] == "mark"
+            finally:
+                if down is not None:
+                    down.cancel()
+                    await asyncio.gather(down, return_exceptions=True)
+
+    async def speak(self, agent, caller, stream_sid: str) -> None:
+        mark = twilio.SendMark(stream_sid=stream_sid, mark=twilio.MarkBody(name="m"))
+        try:
+            async for message in agent:
+                if isinstance(message, bytes):
+                    await caller.send(twilio.media_text(stream_sid, message))
+                    await caller.send(twilio.encode(mark))
+        except ConnectionClosed:
+            return
+
+
+@asynccontextmanager
+async def relay_to(agent: LoadAgent):
+    relay = Relay(agent.environ["DEEPGRAM_AGENT_URL"])
+    webhook = await asyncio.start_server(relay.webhook, "127.0.0.1", 0)
+    async with serve(relay.media, "127.0.0.1", 0, compression=None) as media:
+        relay.media_port = media.sockets[0].getsockname()[1]
+        relay.url = f"http://127.0.0.1:{webhook.sockets[0].getsockname()[1]}"
+        try:
+            yield relay
+        finally:
+            webhook.close()
+
+
+async def load(relay: Relay, agent, token: str = TOKEN) -> LoadReport:
+    return await run_load(
+        3,
+        1.0,
+        agent=agent,
+        bridge_pids=[os.getpid()],
+        bridge_url=relay.url,
+        public_url=PUBLIC_URL,
+        auth_token=token,
+        account_sid="AC" + "0" * 32,
+        stagger_s=0.0,
+        settle_s=0.0,
+    )
+
+
+async def test_a_load_is_placed_measured_and_ended() -> None:
+    async with (
+        load_agent(frame_ms=40) as agent,
+        relay_to(agent.environ["DEEPGRAM_AGENT_URL"]) as relay,
+    ):
+        found = await load(relay, agent)
+
+    assert (found.calls, found.failures, found.ended_early, found.malformed) == (3, [], 0, 0)
+    assert found.caller_to_agent.lost == found.agent_to_caller.lost == 0
+    assert found.caller_to_agent.frames > 0
+    assert found.agent_to_caller.frames > 0
+    assert found.caller_to_agent.p50_ms > 0
+    assert found.cpu_ms_per_call_second > 0
+    assert relay.starts == 4  # three, and the one that warms up
+    assert relay.marks_back > 0
+    assert "calls per core" in as_table(found)
+
+
+async def test_calls_that_are_refused_are_told_and_not_measured() -> None:
+    async with load_agent() as agent, relay_to(agent) as relay:
+        found = await load(relay, agent, token="wrong")
+
+    assert found.calls == 0
+    assert found.failures == ["the webhook was answered 403"] * 3
+    assert found.complaints() == ["a call did not come up: the webhook was answered 403"] * 3
+
+
+async def test_an_agent_speaks_whole_frames_only() -> None:
+    with pytest.raises(ValueError, match="multiple of 20"):
+        async with load_agent(frame_ms=30):
+            pass
