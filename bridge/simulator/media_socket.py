@@ -91,7 +91,8 @@ async def dial(url: str, route: Route, auth_token: str, knobs: Knobs) -> ClientC
             ping_interval=None,
             max_size=_LARGEST_MESSAGE_BYTES,
             max_queue=None,
-            write_limit=_LARGEST_MESSAGE_BYTES,  # sending never waits: full buffers are F14's to judge
+            # Sending never waits: whether the bridge reads fast enough is judged by F14.
+            write_limit=_LARGEST_MESSAGE_BYTES,
         )
     except TimeoutError as silence:
         raise HandshakeFailed(NO_ANSWER, "no answer to the handshake") from silence

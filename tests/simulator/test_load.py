@@ -333,7 +333,7 @@ async def load(relay: Relay, agent, token: str = TOKEN) -> LoadReport:
 async def test_a_load_is_placed_measured_and_ended() -> None:
     async with (
         load_agent(frame_ms=40) as agent,
-        relay_to(agent.environ["DEEPGRAM_AGENT_URL"]) as relay,
+        relay_to(agent) as relay,
     ):
         found = await load(relay, agent)
 
