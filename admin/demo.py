@@ -139,6 +139,8 @@ def _missing(
     if not told.report.ok:
         warnings = "; ".join(warning.why for warning in told.report.unexpected_warnings)
         yield f"the call ended {told.report.outcome}: {told.report.why} {warnings}".rstrip()
+    if len(told.report.streams) != 1:
+        yield f"the call took {len(told.report.streams)} media streams instead of one"
     if not ours:
         yield "there is no appointment of this call in the database"
     if not told.report.figures.barge_ins:
