@@ -1,8 +1,11 @@
 """A fake Twilio caller and a Voice Agent emulator: calls through the real doors, no account.
 
-* ``scenario``: a call as data (``scenarios/*.toml``). ``voices``: text to sound. ``ears``: back.
-* ``agent``: the emulator's server; ``session``: one conversation with it; ``brain``: what it
-  decides to say; ``mouth``, ``hearing``: how it speaks and listens; ``strictness``: what it
-  refuses; ``doors``, ``speech``, ``announcements``: its HTTP side.
-* ``caller``: the fake Twilio; ``load``: many of them; ``report``: stamps to figures.
+* ``scenario``: a call as data (``scenarios/*.toml``, ``templates``). ``voices``: text to sound
+  (``clips/``, ``synthesis``; ``render`` records the clips). ``ears``: sound to text. ``levels``.
+* ``agent``: the emulator's server. ``session``: one conversation (``client``, ``listening``,
+  ``brain``, ``turn``, ``functions``, ``mouth``, ``fate``; ``strict/``: what it refuses). ``doors``,
+  ``routes``, ``speech``, ``board``, ``options``: its HTTP side, and what is known of each call.
+* ``caller``: the fake Twilio. ``call``, ``person``, ``script``, ``line``, ``microphone``,
+  ``hearing``: who is on it. ``webhook``, ``document``, ``media_socket``, ``stream``: its protocol.
+* ``load``: many calls at once. ``report``: stamps to figures. ``wav``: a call as a file.
 """

@@ -19,12 +19,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from bridge.simulator.board import Board, CallNotes
+from bridge.simulator.client import ClientLeft
 from bridge.simulator.doors import Doorway, HttpDoor
 from bridge.simulator.ears import Ears
 from bridge.simulator.options import Options
 from bridge.simulator.routes import Routes, authorised
 from bridge.simulator.scenario import Scenario, load
-from bridge.simulator.session import ClientLeft, Session
+from bridge.simulator.session import Session
 from bridge.simulator.speech import SpeechRoute
 from bridge.simulator.strict.shapes import Refused
 from bridge.simulator.turn import Closed, Dropped

@@ -8,14 +8,15 @@ and sockets to ``agent``.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from bridge.simulator.board import CallNotes
 from bridge.simulator.brain import Brain, split_sentences
+from bridge.simulator.client import Client, ClientLeft, Socket
 from bridge.simulator.ears import Ears
+from bridge.simulator.fate import outlive, strike
 from bridge.simulator.listening import Sign, TurnDetector
 from bridge.simulator.mouth import Mouth
 from bridge.simulator.options import Options
@@ -34,29 +35,13 @@ from bridge.wire.mulaw import BYTES_PER_MS
 _FLOOD_BYTES = 200 * BYTES_PER_MS
 
 
-class Socket(Protocol):
-    """A WebSocket as a session needs it."""
-
-    def __aiter__(self) -> AsyncIterator[str | bytes]:
-        """Its frames, until it is closed."""
-        ...
-
-    async def send(self, message: str | bytes) -> None:
-        """Sends one frame."""
-        ...
-
-
-class ClientLeft(Exception):
-    """The client closed its socket."""
-
-
 class Session:
     """Serves one client; ``run`` returns how it ended."""
 
     def __init__(
         self, socket: Socket, *, notes: CallNotes, options: Options, voices: Voices, ears: Ears
     ) -> None:
-        self._socket = socket
+        self._client = Client(socket, notes)
         self._notes = notes
         self._options = options
         scenario = notes.scenario
@@ -68,7 +53,7 @@ class Session:
         self._turn_task: asyncio.Task[None] | None = None
         self._flood_bytes = 0
         self._mouth = Mouth(
-            send=self._send,
+            send=self._client.send,
             send_sound=socket.send,
             tell=self._tell,
             begun=self._begun,
@@ -78,7 +63,7 @@ class Session:
             notes=notes,
         )
         self._scene = Scene(
-            send=self._send,
+            send=self._client.send,
             brain=Brain(scenario),
             mouth=self._mouth,
             accepted=self._accepted,
@@ -99,10 +84,10 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                await self._send(deepgram.Welcome(request_id=str(uuid.uuid4())))
+                await self._client.send(deepgram.Welcome(request_id=str(uuid.uuid4())))
                 tasks.create_task(self._mouth.run())
                 tasks.create_task(self._watch_idleness())
-                tasks.create_task(self._watch_length())
+                tasks.create_task(outlive(self._options, self._client))
                 await self._read()
         except* (Refused, Dropped, Closed, ClientLeft) as endings:
             ending = endings.exceptions[0]
@@ -111,7 +96,7 @@ class Session:
     # --- the client's frames ---
 
     async def _read(self) -> None:
-        async for frame in self._socket:
+        async for frame in self._client.socket:
             self._frame_at = time.monotonic()
             if isinstance(frame, str):
                 await self._receive(frame)
@@ -146,14 +131,15 @@ class Session:
         accepted = settings(message)
         for name in accepted.__struct_fields__:
             setattr(self._accepted, name, getattr(accepted, name))
-        await self._sleep_ms(self._faults.settings_delay_ms)
+        self._client.history = accepted.history
+        await asyncio.sleep(self._faults.settings_delay_ms / 1000 / self._options.pace)
         self._applied = True
         self._tune()
         self._notes.add("settings", content=msgspec.json.encode(message).decode())
-        await self._send(deepgram.SettingsApplied())
+        await self._client.send(deepgram.SettingsApplied())
         await self._check_prompt()
         self._scene.brain.remember(msgspec.convert(accepted.messages, list[deepgram.History]))
-        self._tasks.create_task(self._strike())
+        self._tasks.create_task(strike(self._faults, self._notes.sessions, self._options.pace))
         if accepted.greeting:
             self._mouth.say(split_sentences(accepted.greeting))
 
@@ -189,7 +175,7 @@ class Session:
             await self._flood(len(sound))
 
     async def _user_started(self) -> None:
-        await self._send(deepgram.UserStartedSpeaking())
+        await self._client.send(deepgram.UserStartedSpeaking())
         agent_had_floor = self._mouth.busy
         await self._withdraw()
         unsent_ms = await self._mouth.stop()
@@ -228,17 +214,17 @@ class Session:
 
     async def _hear_words(self, turn: Turn, trigger: str) -> None:
         self._notes.add("heard", text=turn.heard)
-        await self._converse("user", turn.heard)
+        await self._client.converse("user", turn.heard)
         if self._accepted.flux and trigger:
-            await self._send(deepgram.EndOfTurn(trigger=trigger))
-        await self._send(
+            await self._client.send(deepgram.EndOfTurn(trigger=trigger))
+        await self._client.send(
             deepgram.LatencyReport(stt_latency=round(time.monotonic() - turn.ended_at, 4))
         )
         turn.confirm()
 
     async def _force_end(self) -> None:
         if not self._accepted.flux:
-            await self._warn("FORCE_END_TURN_UNSUPPORTED", "Flux only")
+            await self._client.warn("FORCE_END_TURN_UNSUPPORTED", "Flux only")
         elif self._detector.end():
             await self._confirm("manual")
 
@@ -246,12 +232,12 @@ class Session:
         self._flood_bytes += length
         if self._flood_bytes >= _FLOOD_BYTES:
             self._flood_bytes = 0
-            await self._send(deepgram.LatencyReport(stt_latency=0.2))
+            await self._client.send(deepgram.LatencyReport(stt_latency=0.2))
 
     # --- speaking ---
 
     async def _tell(self, sentence: str) -> None:
-        await self._converse("assistant", sentence)
+        await self._client.converse("assistant", sentence)
 
     async def _begun(self) -> None:
         """The first sound of a reply is about to leave."""
@@ -260,21 +246,15 @@ class Session:
         total_s = round(time.monotonic() - self._turn.ended_at, 4)
         voice_s = round(self._options.voice_ms / 1000, 4)
         if self._accepted.experimental:
-            await self._send(
+            await self._client.send(
                 deepgram.AgentStartedSpeaking(
                     total_latency=total_s,
                     tts_latency=voice_s,
                     ttt_latency=round(max(0.0, total_s - voice_s), 4),
                 )
             )
-        await self._send(deepgram.LatencyReport(tts_latency=voice_s))
-        await self._send(deepgram.LatencyReport(total_latency=total_s))
-
-    async def _converse(self, role: str, content: str) -> None:
-        side: Any = role
-        await self._send(deepgram.ConversationText(role=side, content=content))
-        if self._accepted.history:
-            await self._send(deepgram.History(role=side, content=content))
+        await self._client.send(deepgram.LatencyReport(tts_latency=voice_s))
+        await self._client.send(deepgram.LatencyReport(total_latency=total_s))
 
     # --- injections, answers, updates ---
 
@@ -297,9 +277,9 @@ class Session:
     async def _refuse(self, side: str, message: str) -> None:
         self._notes.add("refused", text=message)
         if self._options.refusals in {"message", "both"}:
-            await self._send(deepgram.InjectionRefused(message=message))
+            await self._client.send(deepgram.InjectionRefused(message=message))
         if self._options.refusals in {"warning", "both"}:
-            await self._warn(f"INJECT_AGENT_MESSAGE_DURING_{side}_SPEECH", message)
+            await self._client.warn(f"INJECT_AGENT_MESSAGE_DURING_{side}_SPEECH", message)
 
     async def _inject_user(self, content: str) -> None:
         await self._user_started()
@@ -315,34 +295,32 @@ class Session:
                 content=response.content,
             )  # fmt: skip
         elif self._options.echo_answers:
-            await self._send(response)
+            await self._client.send(response)
 
     async def _update(self, kind: str, message: dict[str, Any]) -> None:
         self._notes.add("updated", name=kind)
         match kind:
             case "UpdatePrompt":
                 self._accepted.prompt_characters += len(message["prompt"])
-                await self._send(deepgram.PromptUpdated())
+                await self._client.send(deepgram.PromptUpdated())
                 await self._check_prompt()
             case "UpdateThink":
                 think(message["think"], "UpdateThink.think", self._accepted)
-                await self._send(deepgram.ThinkUpdated())
+                await self._client.send(deepgram.ThinkUpdated())
                 await self._check_prompt()
             case "UpdateSpeak":
                 speak(message["speak"], "UpdateSpeak.speak")
-                await self._send(deepgram.SpeakUpdated())
+                await self._client.send(deepgram.SpeakUpdated())
             case _:
                 listen(message["listen"], "UpdateListen.listen", self._accepted, update=True)
                 self._tune()
-                await self._send(deepgram.ListenUpdated())
+                await self._client.send(deepgram.ListenUpdated())
 
     async def _check_prompt(self) -> None:
         accepted = self._accepted
         if accepted.managed and accepted.prompt_characters > self._options.prompt_limit:
             accepted.prompt_characters = self._options.prompt_limit
-            await self._warn("PROMPT_TOO_LONG", "the prompt was cut")
-
-    # --- clocks ---
+            await self._client.warn("PROMPT_TOO_LONG", "the prompt was cut")
 
     async def _watch_idleness(self) -> None:
         idle_s = self._options.idle_s
@@ -356,42 +334,6 @@ class Session:
                 self._detector.end()
                 await self._confirm("timeout")
             await asyncio.sleep(min(left_s, 0.5))
-
-    async def _watch_length(self) -> None:
-        options = self._options
-        await asyncio.sleep(options.session_warning_s)
-        await self._warn("MAXIMUM_SESSION_LENGTH_APPROACHING", "the session will end soon")
-        await asyncio.sleep(max(0.0, options.session_limit_s - options.session_warning_s))
-        raise Refused("MAXIMUM_SESSION_LENGTH_REACHED", "the session is over")
-
-    async def _strike(self) -> None:
-        faults = self._faults
-        if 0 < faults.strike_sessions < self._notes.sessions:
-            return
-        strikes = [
-            (at_ms, error)
-            for at_ms, error in (
-                (faults.error_at_ms, Refused(faults.error_code, "asked for by the scenario")),
-                (faults.drop_at_ms, Dropped()),
-            )
-            if at_ms is not None
-        ]
-        if strikes:
-            at_ms, error = min(strikes, key=lambda strike: strike[0])
-            await self._sleep_ms(at_ms)
-            raise error
-
-    async def _sleep_ms(self, milliseconds: int) -> None:
-        await asyncio.sleep(milliseconds / 1000 / self._options.pace)
-
-    # --- words to the client ---
-
-    async def _warn(self, code: str, description: str) -> None:
-        self._notes.add("warning", code=code, content=description)
-        await self._send(deepgram.Warning(code=code, description=description))
-
-    async def _send(self, message: deepgram.FromAgent) -> None:
-        await self._socket.send(deepgram.encode(message))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -501,3 +501,69 @@ async def test_silence_is_no_turn(dial):
         await client.until("PromptUpdated")
 
     assert client.kinds() == ["PromptUpdated"]
+
+
+async def test_latencies_can_come_as_a_flood(dial):
+    async with dial(scenario(faults=Faults(latency_flood=True))) as client:
+        await client.sound(silence(2000))
+        await client.send({"type": "UpdatePrompt", "prompt": "still here"})
+        await client.until("PromptUpdated")
+
+    assert len(client.messages("LatencyReport")) == 10
+
+
+async def test_an_agent_may_wait_for_ever_though_it_was_answered(dial):
+    call = scenario(
+        hears("cleaning", ask(FIND), say("{slots.say}")), faults=Faults(lost_answers=True)
+    )
+    async with dial(call) as client:
+        await client.say(BOOK_ME)
+        asked = (await client.until("FunctionCallRequest"))["functions"][0]
+        await client.answer(asked, {"say": "Tuesday."})
+        await client.until("FunctionCallResponse")
+        await client.send({"type": "UpdatePrompt", "prompt": "still here"})
+        await client.until("PromptUpdated")
+
+    assert client.texts() == [BOOK_ME]
+
+
+async def test_settings_and_the_end_of_audio_can_come_late(dial, settings):
+    call = scenario(faults=Faults(settings_delay_ms=500, audio_done_delay_ms=500))
+    async with dial(call, apply=settings(greeting="Hello.")) as client:
+        await client.until("AgentAudioDone")
+
+    assert client.texts() == ["Hello."]
+
+
+async def test_a_server_side_tool_is_not_ours_to_answer(dial, settings):
+    body = settings()
+    body["agent"]["think"]["functions"][0]["endpoint"] = {"url": "https://tools.example/"}
+    async with dial(scenario(hears("cleaning", ask(FIND), say("Done."))), apply=body) as client:
+        await client.say(BOOK_ME)
+        await client.until("AgentAudioDone")
+
+    assert client.messages("FunctionCallRequest")[0]["functions"][0]["client_side"] is False
+    assert client.messages("FunctionCallResponse")[0]["content"] == "{}"
+    assert client.texts() == [BOOK_ME, "Done."]
+
+
+async def test_experimental_sessions_are_told_when_the_agent_begins_to_speak(dial, settings):
+    body = settings() | {"experimental": True}
+    async with dial(scenario(hears("cleaning", say("Which day?"))), apply=body) as client:
+        await client.say(BOOK_ME)
+        await client.until("AgentAudioDone")
+
+    (began,) = client.messages("AgentStartedSpeaking")
+    assert set(began) == {"type", "total_latency", "tts_latency", "ttt_latency"}
+
+
+async def test_an_answer_without_an_id_is_matched_by_its_name(dial):
+    async with dial(scenario(hears("cleaning", ask(FIND), say("{slots.say}")))) as client:
+        await client.say(BOOK_ME)
+        await client.until("FunctionCallRequest")
+        await client.send(
+            {"type": "FunctionCallResponse", "name": "find_slots", "content": '{"say":"Nine."}'}
+        )
+        await client.until("AgentAudioDone")
+
+    assert client.texts() == [BOOK_ME, "Nine."]
