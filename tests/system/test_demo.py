@@ -6,14 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from admin.surroundings import without_ours
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.xdist_group("demo")
 def test_the_demo_shows_a_booking_that_was_heard_confirmed(tmp_path: Path) -> None:
     hostile = {"DATABASE_URL": "postgresql://prod/real", "REDIS_URL": "redis://prod:1",
                "DEEPGRAM_API_KEY": "a-real-key", "TWILIO_AUTH_TOKEN": "a-real-token"}  # fmt: skip

@@ -202,7 +202,6 @@ def run_command(house, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.xdist_group("house")
 def test_another_terminal_sees_queues_and_phrases(house) -> None:
     queues = json.loads(run_command(house, "queues", "--json").stdout)["queues"]
     phrases = json.loads(run_command(house, "phrases", "list", "--json").stdout)
@@ -211,7 +210,6 @@ def test_another_terminal_sees_queues_and_phrases(house) -> None:
     assert "greeting" in {phrase["kind"] for phrase in phrases["phrases"]}
 
 
-@pytest.mark.xdist_group("house")
 def test_a_flush_from_another_terminal_counts_first_and_needs_to_be_told_all(house) -> None:
     counted = run_command(house, "phrases", "flush", "--dry-run", "--json")
     untold = run_command(house, "phrases", "flush")
@@ -221,7 +219,6 @@ def test_a_flush_from_another_terminal_counts_first_and_needs_to_be_told_all(hou
     assert "--all" in untold.stderr
 
 
-@pytest.mark.xdist_group("house")
 @pytest.mark.usefixtures("no_fault_of_ours")
 def test_another_terminal_places_a_call(house, tmp_path: Path) -> None:
     scenario = tmp_path / "listens.toml"
@@ -241,7 +238,6 @@ def test_another_terminal_places_a_call(house, tmp_path: Path) -> None:
     assert "Thank you for calling" in done.stderr
 
 
-@pytest.mark.xdist_group("house")
 def test_a_scenario_that_is_none_is_told_in_one_line(house) -> None:
     done = run_command(house, "call", "no-such-call")
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bridge.simulator.scenario import CallerStep, Scenario
 from bridge.wire import mulaw
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.usefixtures("no_fault_of_ours")]
+pytestmark = pytest.mark.usefixtures("no_fault_of_ours")
 
 LISTENS = Scenario(
     name="listens",

@@ -18,7 +18,7 @@ from bridge.simulator.wav import write_wav
 from tools.calendar import Appointment
 from tools.catalog import CATALOG
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.usefixtures("no_fault_of_ours")]
+pytestmark = pytest.mark.usefixtures("no_fault_of_ours")
 
 ASKS = "Hi, I'd like to book a cleaning, please."
 
