@@ -16,7 +16,7 @@ from uuid import uuid4
 import msgspec
 
 from tools import scripts
-from tools.connections import connect
+from tools.connections import connect, in_time
 from tools.contract import ToolOutcome
 from tools.leases import GRACE_S, LEASE_S, LeaseKeeper
 from tools.records import ResultRecord, encode_outcome, encode_result
@@ -51,15 +51,15 @@ class Claims:
         self.token = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.queues = tuple(queues)
         self._redis = connect(redis_url)
-        self._bell_redis = connect(redis_url, blocking=True)
+        self._bell_redis = connect(redis_url)
         self.leases = LeaseKeeper(redis_url, queues, self.token)
         self._ring: Callable[..., Awaitable[Any]] = self._redis.execute_command
         self._wait_for_bell: Callable[..., Awaitable[Any]] = self._bell_redis.execute_command
-        self._claim = self._redis.register_script(scripts.CLAIM)
-        self._finish = self._redis.register_script(scripts.FINISH)
-        self._give_back = self._redis.register_script(scripts.GIVE_BACK)
-        self._discard = self._redis.register_script(scripts.DISCARD)
-        self._release = self._redis.register_script(scripts.RELEASE)
+        self._claim = self._script(scripts.CLAIM)
+        self._finish = self._script(scripts.FINISH)
+        self._give_back = self._script(scripts.GIVE_BACK)
+        self._discard = self._script(scripts.DISCARD)
+        self._release = self._script(scripts.RELEASE)
 
     async def __aenter__(self) -> Self:
         """Start to keep leases and to show life."""
@@ -77,6 +77,10 @@ class Claims:
         await asyncio.to_thread(self.leases.join)
         await self._bell_redis.aclose()
         await self._redis.aclose()
+
+    def _script(self, text: str) -> Callable[..., Awaitable[Any]]:
+        script = self._redis.register_script(text)
+        return lambda keys, args: in_time(script(keys=keys, args=args))
 
     async def take(
         self, free: Mapping[str, int], *, hold_s: float
@@ -111,13 +115,13 @@ class Claims:
         One token wakes one worker, the one that has waited longest.
         """
         keys = [scripts.bell_key(queue) for queue in queues]
-        async with asyncio.timeout(timeout_s + HANGS_AFTER_S):
-            await self._wait_for_bell("BLPOP", *keys, max(0.01, timeout_s))
+        waiting = self._wait_for_bell("BLPOP", *keys, max(0.01, timeout_s))
+        await in_time(waiting, timeout_s + HANGS_AFTER_S)
 
     async def ring(self) -> None:
         """Pass on a token that was caught but will not be used."""
         for queue in self.queues:
-            await self._ring("RPUSH", scripts.bell_key(queue), b"1")
+            await in_time(self._ring("RPUSH", scripts.bell_key(queue), b"1"))
 
     async def finish(
         self, claim: Claim, call_sid: str, outcome: ToolOutcome, *, queued_ms: int, started_ms: int

@@ -3,9 +3,10 @@
 Leaves keys and scripts to ``scripts``, and how long to go on trying to whoever waits.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Iterator
 from random import uniform
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from arq import ArqRedis
@@ -20,18 +21,30 @@ ANSWER_TIMEOUT_S: Final = 2.0
 WORTH_ANOTHER_TRY: Final = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 """Cut, frozen, restarting, or failing over: the same command may work in a moment."""
 
+Answer = TypeVar("Answer")
 
-def connect(url: str, *, blocking: bool = False) -> ArqRedis:
+
+def connect(url: str) -> ArqRedis:
     """A client for ``redis://``, ``rediss://`` or ``unix://``; opens nothing yet.
 
-    ``blocking`` is for BLPOP and subscriptions, where silence is no failure. Such a client must
-    not be used for anything else.
+    It waits for an answer for ever: put ``in_time`` around each command. Its own
+    ``socket_timeout`` must stay unset: redis-py then sends inside ``asyncio.wait_for``, which on
+    Python 3.11 swallows a cancellation that comes as the sending ends, and with it a shutdown.
     """
-    answer_within_s = None if blocking else ANSWER_TIMEOUT_S
-    pool = ConnectionPool.from_url(url, socket_timeout=answer_within_s, **_options(url))
-    redis = ArqRedis(pool)
+    redis = ArqRedis(ConnectionPool.from_url(url, **_options(url)))
     redis.auto_close_connection_pool = True
     return redis
+
+
+async def in_time(command: Awaitable[Answer], seconds: float = ANSWER_TIMEOUT_S) -> Answer:
+    """The command's answer.
+
+    Raises:
+        TimeoutError: none came; redis-py has closed the connection, so no later command can be
+            given this one's answer.
+    """
+    async with asyncio.timeout(seconds):
+        return await command
 
 
 def connect_in_thread(url: str, *, answer_within_s: float) -> Redis:

@@ -3,7 +3,7 @@
 Safe to repeat: what is there is brought up to date, nobody's appointment is touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -108,8 +108,12 @@ def read_practice(path: Path) -> PracticeFile:
         raise ValueError(f"{path}: {error}") from error
 
 
-async def seed(database_url: str, path: Path = DEMO) -> PracticeFile:
+async def seed(
+    database_url: str, path: Path = DEMO, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> PracticeFile:
     """Enter the practice of a file into a migrated database, or bring it up to date.
+
+    ``now`` is what appointments for demo patients are counted from.
 
     Raises:
         ValueError: the file is no practice.
@@ -121,7 +125,7 @@ async def seed(database_url: str, path: Path = DEMO) -> PracticeFile:
         with reaching_database():
             async with engine.begin() as connection:
                 await _enter(connection, practice)
-        await _book_patients(Calendar(engine), practice)
+        await _book_patients(Calendar(engine, now=now), practice)
     finally:
         await engine.dispose()
     return practice

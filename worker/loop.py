@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from tools import scripts
 from tools.catalog import CATALOG, LONGEST_BUDGET_S
 from tools.claims import Claim, Claims
-from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
+from tools.connections import WORTH_ANOTHER_TRY, connect, in_time, pauses
 from tools.contract import ToolOutcome
 from tools.errors import LeaseLost
 from tools.records import JobRecord, decode_job
@@ -81,7 +81,7 @@ class ToolWorker(Worker):
             while not self._stopping:
                 try:
                     await self._until_needed(await self._take())
-                    await self.heart_beat()
+                    await in_time(self.heart_beat())
                     waits = pauses()
                 except WORTH_ANOTHER_TRY as error:
                     log.warning("queue_unreachable", reason=repr(error))
@@ -225,8 +225,7 @@ class ToolWorker(Worker):
         """Let running jobs finish, then have the rest given back."""
         self._claims.leases.leave()
         try:
-            async with asyncio.timeout(LOOK_ANYWAY_S):
-                await self._claims.ring()
+            await self._claims.ring()
         except (RedisError, OSError) as error:
             log.warning("bell_not_passed_on", reason=repr(error))
         running = list(self.tasks.values())
@@ -236,8 +235,7 @@ class ToolWorker(Worker):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
         try:
-            async with asyncio.timeout(LOOK_ANYWAY_S):
-                await self._claims.release(self._claims.token)
+            await self._claims.release(self._claims.token)
         except (RedisError, OSError) as error:
             log.warning("worker_not_signed_off", reason=repr(error))
 

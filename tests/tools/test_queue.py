@@ -1,0 +1,350 @@
+"""The bridge's side of the queue against a real Redis, with claims played by hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+import redis.asyncio
+from arq import ArqRedis
+from arq.jobs import Job, JobStatus
+
+from tools import scripts
+from tools.catalog import QUEUES
+from tools.claims import Claim, Claims
+from tools.connections import connect
+from tools.contract import Done, ToolJob, ToolOutcome
+from tools.errors import BadArguments, Unavailable
+from tools.queue import ToolQueue
+from tools.records import decode_job
+
+PATIENTLY_S = 20.0
+"""Nothing here takes as long; it only ends a test that would hang."""
+
+
+def a_job(function_call_id: str = "f1", **changes: Any) -> ToolJob:
+    values: dict[str, Any] = {
+        "function_call_id": function_call_id,
+        "call_sid": "CA1",
+        "practice": "hillside",
+        "tool": "find_slots",
+        "arguments": '{"service": "cleaning"}',
+        "budget_s": 30.0,
+    }
+    return ToolJob(**(values | changes))
+
+
+def an_outcome(function_call_id: str = "f1") -> Done:
+    return Done(function_call_id=function_call_id, tool="find_slots", content='{"say": "Yes."}')
+
+
+async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENTLY_S):
+        while True:
+            now = true()
+            if now if isinstance(now, bool) else await now:
+                return
+            await asyncio.sleep(0.005)
+
+
+class Caller:
+    """A call that keeps what is delivered to it."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[ToolOutcome] = []
+        self._news = asyncio.Event()
+
+    def deliver(self, outcome: ToolOutcome) -> None:
+        self.outcomes.append(outcome)
+        self._news.set()
+
+    async def heard(self, count: int = 1) -> list[ToolOutcome]:
+        async with asyncio.timeout(PATIENTLY_S):
+            while len(self.outcomes) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.outcomes
+
+
+@pytest.fixture
+async def queue(redis_url: str) -> AsyncIterator[ToolQueue]:
+    async with ToolQueue(redis_url) as queue:
+        yield queue
+
+
+@pytest.fixture
+async def claims(redis_url: str) -> AsyncIterator[Claims]:
+    async with Claims(redis_url, QUEUES) as claims:
+        yield claims
+
+
+@pytest.fixture
+async def raw(redis_url: str) -> AsyncIterator[ArqRedis]:
+    client = connect(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def caller(queue: ToolQueue) -> Caller:
+    caller = Caller()
+    queue.attach("CA1", caller.deliver)
+    return caller
+
+
+async def take_one(claims: Claims) -> Claim:
+    async with asyncio.timeout(PATIENTLY_S):
+        while True:
+            taken, _ = await claims.take(dict.fromkeys(QUEUES, 1), hold_s=30.0)
+            if taken:
+                return taken[0]
+            await claims.bell(QUEUES, timeout_s=0.2)
+
+
+async def finish(claims: Claims, claim: Claim, outcome: ToolOutcome) -> bool:
+    return await claims.finish(claim, "CA1", outcome, queued_ms=1, started_ms=2)
+
+
+async def test_a_job_goes_out_and_its_outcome_comes_back_to_the_call(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    await queue.submit(a_job())
+    claim = await take_one(claims)
+    job = decode_job(claim.record).job
+
+    assert await finish(claims, claim, an_outcome())
+
+    assert await caller.heard() == [an_outcome()]
+    assert job.arguments == '{"service": "cleaning"}'
+    assert job.asked_utc > 0
+    assert claim.queue == "lookup"
+    assert claim.tries == 1
+
+
+async def test_the_same_function_call_asked_again_is_one_job(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    for _ in range(3):
+        await queue.submit(a_job())
+    claim = await take_one(claims)
+
+    taken, _ = await claims.take({"lookup": 9}, hold_s=30.0)
+    await finish(claims, claim, an_outcome())
+
+    assert taken == []
+    assert await caller.heard() == [an_outcome()]
+
+
+async def test_a_kept_result_answers_at_once_and_again(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    await queue.submit(a_job())
+    await finish(claims, await take_one(claims), an_outcome())
+    await caller.heard()
+
+    await queue.submit(a_job())
+
+    assert await caller.heard(2) == [an_outcome(), an_outcome()]
+    assert await claims.take({"lookup": 9}, hold_s=30.0) == ([], None)
+
+
+async def test_a_bridge_that_takes_the_call_over_gets_what_the_first_one_asked(
+    redis_url: str, claims: Claims
+) -> None:
+    async with ToolQueue(redis_url) as first:
+        first.attach("CA1", Caller().deliver)
+        await first.submit(a_job())
+    claim = await take_one(claims)
+    heir = Caller()
+    async with ToolQueue(redis_url) as second:
+        second.attach("CA1", heir.deliver)
+        await second.submit(a_job())
+
+        await finish(claims, claim, an_outcome())
+
+        assert await heir.heard() == [an_outcome()]
+
+
+async def test_a_call_hears_only_its_own_outcomes_and_nothing_after_it_left(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    other = Caller()
+    queue.attach("CA2", other.deliver)
+    await queue.submit(a_job())
+    await queue.submit(a_job("f2", call_sid="CA2"))
+    queue.detach("CA1")
+    for _ in range(2):
+        claim = await take_one(claims)
+        job = decode_job(claim.record).job
+        outcome = an_outcome(job.function_call_id)
+        await claims.finish(claim, job.call_sid, outcome, queued_ms=1, started_ms=2)
+
+    assert await other.heard() == [an_outcome("f2")]
+    assert caller.outcomes == []
+
+
+async def test_an_outcome_published_while_nobody_listened_is_caught_up_with(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job())
+    claim = await take_one(claims)
+    queue._line.leave("CA1")  # the line is gone as far as Redis knows
+
+    async def nobody_listens() -> bool:
+        return not (await raw.pubsub_numsub("outcomes:CA1"))[0][1]
+
+    await until(nobody_listens)
+    await finish(claims, claim, an_outcome())
+    queue._line.join("CA1")
+
+    assert await caller.heard() == [an_outcome()]
+
+
+async def test_a_cut_line_is_laid_again_and_nothing_is_missed(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    for n in range(30):
+        await queue.submit(a_job(f"f{n}"))
+        if n % 3 == 0:
+            await raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await finish(claims, await take_one(claims), an_outcome(f"f{n}"))
+
+    heard = await caller.heard(30)
+    assert sorted(o.function_call_id for o in heard) == sorted(f"f{n}" for n in range(30))
+
+
+async def test_connections_cut_while_jobs_are_put_on_lose_and_double_none(
+    queue: ToolQueue, raw: ArqRedis
+) -> None:
+    async def cut(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await raw.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await asyncio.sleep(0.003)
+
+    stop = asyncio.Event()
+    cutting = asyncio.create_task(cut(stop))
+    for n in range(150):
+        await queue.submit(a_job(f"f{n}"))
+    stop.set()
+    await cutting
+
+    assert await raw.zcard(scripts.queue_key("lookup")) == 150
+
+
+async def test_jobs_that_redis_forgot_are_sent_again(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job())
+    await raw.flushall()
+    await raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+    await finish(claims, await take_one(claims), an_outcome())
+
+    assert await caller.heard() == [an_outcome()]
+
+
+async def test_without_redis_a_job_is_unavailable_with_something_to_say(tmp_path: Any) -> None:
+    async with ToolQueue(f"unix://{tmp_path}/none.sock", patience_s=0.2) as queue:
+        with pytest.raises(Unavailable) as refused:
+            await queue.submit(a_job())
+
+        assert refused.value.say.startswith("I can't see the calendar just now.")
+        with pytest.raises(Unavailable):
+            await queue.depth()
+
+
+async def test_a_redis_that_hangs_is_given_up_in_time(tmp_path: Any) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    path = f"{tmp_path}/hung.sock"
+    server = await asyncio.start_unix_server(say_nothing, path)
+    async with ToolQueue(f"unix://{path}", patience_s=0.2) as queue:
+        with pytest.raises(Unavailable):
+            await queue.submit(a_job())
+    server.close()
+
+
+async def test_an_unknown_tool_never_reaches_the_queue(queue: ToolQueue) -> None:
+    with pytest.raises(BadArguments, match="find_slots"):
+        await queue.submit(a_job(tool="make_tea"))
+
+
+async def test_the_depth_of_each_queue_is_known(queue: ToolQueue, claims: Claims) -> None:
+    for n in range(3):
+        await queue.submit(a_job(f"f{n}"))
+    await take_one(claims)
+
+    depths = {depth.queue: depth for depth in await queue.depth()}
+
+    assert depths["lookup"].waiting == 2
+    assert depths["lookup"].running == 1
+    assert depths["lookup"].oldest_waiting_s >= 0.0
+    assert depths["lookup"].workers == 1
+    assert depths["booking"].waiting == 0
+
+
+async def test_no_byte_of_pickle_lies_in_redis(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job("f1"))
+    await queue.submit(a_job("f2"))
+    await finish(claims, await take_one(claims), an_outcome("f1"))
+    await caller.heard()
+
+    stored = [
+        await raw.get(key) for key in await raw.keys("arq:*") if await raw.type(key) == b"string"
+    ]
+    assert len(stored) >= 2
+    for value in stored:
+        assert isinstance(msgspec.msgpack.decode(value), dict)
+        assert not value.startswith(
+            b"\x80"
+        )  # what every pickle of protocol 2 and later begins with
+
+
+async def test_a_stock_arq_client_can_read_our_queue(
+    queue: ToolQueue, claims: Claims, caller: Caller, redis_url: str
+) -> None:
+    stock = ArqRedis(
+        redis.asyncio.ConnectionPool.from_url(redis_url),
+        job_deserializer=msgspec.msgpack.decode,
+        job_serializer=msgspec.msgpack.encode,
+    )
+    key = scripts.queue_key("lookup")
+    job = Job("CA1:f1", stock, key, msgspec.msgpack.decode)
+    statuses = []
+
+    await queue.submit(a_job())
+    statuses.append(await job.status())
+    queued = await job.info()
+    claim = await take_one(claims)
+    statuses.append(await job.status())
+    await finish(claims, claim, an_outcome())
+    statuses.append(await job.status())
+    result = await job.result_info()
+    [listed] = await stock.all_job_results()
+    await stock.aclose(close_connection_pool=True)
+
+    assert statuses == [JobStatus.queued, JobStatus.in_progress, JobStatus.complete]
+    assert queued is not None
+    assert queued.function == "find_slots"
+    assert result is not None
+    assert result.success
+    assert result.queue_name == key
+    assert listed.result["content"] == '{"say": "Yes."}'
+    assert listed.args == []
+
+
+async def test_a_job_leaves_nothing_but_its_result(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job())
+    await finish(claims, await take_one(claims), an_outcome())
+    await caller.heard()
+
+    assert sorted(await raw.keys("*CA1*")) == [b"arq:result:CA1:f1"]
+    assert await raw.zcard(scripts.queue_key("lookup")) == 0
+    assert 0 < await raw.pttl("arq:result:CA1:f1") <= scripts.RESULT_KEPT_MS

@@ -1,0 +1,168 @@
+"""What the tests of the worker lean on: a seeded database and real worker processes."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tools import migrations, seed
+from tools.contract import ToolJob, ToolOutcome
+from tools.errors import Unavailable
+from tools.queue import ToolQueue
+
+ROOT = Path(__file__).parents[2]
+GATED = Path(__file__).parent / "gated_worker.py"
+PATIENTLY_S = 30.0
+"""Nothing here takes as long; it only ends a test that would hang."""
+
+
+@pytest.fixture(scope="session")
+def seeded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "seeded.db"
+    migrations.upgrade(f"sqlite:///{path}")
+    asyncio.run(seed.seed(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def sqlite_url(seeded_file: Path, tmp_path: Path) -> str:
+    copy = tmp_path / "holdfast.db"
+    shutil.copy(seeded_file, copy)
+    return f"sqlite:///{copy}"
+
+
+class Worker:
+    """A worker process of this test's own."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(PATIENTLY_S):
+            while (code := self.process.poll()) is None:
+                await asyncio.sleep(0.01)
+        return code
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def start_worker(sqlite_url: str, redis_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts workers: the real one, or (``gated=True``) one whose tools wait for the test."""
+    workers: list[Worker] = []
+
+    def start(*, gated: bool = False, **environ: str) -> Worker:
+        command = [sys.executable, "-W", "error"]
+        command += [str(GATED)] if gated else ["-m", "worker"]
+        log = tmp_path / f"worker{len(workers)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": str(ROOT),
+                    "REDIS_URL": redis_url,
+                    "DATABASE_URL": sqlite_url,
+                    **environ,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        workers.append(Worker(process, log))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
+
+
+class Bridge:
+    """A bridge's end of the queue, with what came back to its one call."""
+
+    def __init__(self, queue: ToolQueue) -> None:
+        self.queue = queue
+        self.outcomes: dict[str, ToolOutcome] = {}
+        self._news = asyncio.Event()
+        queue.attach("CA1", self._deliver)
+
+    def _deliver(self, outcome: ToolOutcome) -> None:
+        self.outcomes[outcome.function_call_id] = outcome
+        self._news.set()
+
+    async def ask(self, function_call_id: str, **changes: Any) -> None:
+        values: dict[str, Any] = {
+            "function_call_id": function_call_id,
+            "call_sid": "CA1",
+            "practice": "hillside",
+            "tool": "find_slots",
+            "arguments": '{"service": "cleaning"}',
+            "budget_s": 25.0,
+        }
+        await self.queue.submit(ToolJob(**(values | changes)))
+
+    async def answer(self, function_call_id: str) -> ToolOutcome:
+        async with asyncio.timeout(PATIENTLY_S):
+            while function_call_id not in self.outcomes:
+                self._news.clear()
+                await self._news.wait()
+        return self.outcomes[function_call_id]
+
+    async def workers(self, count: int) -> None:
+        """Wait until so many workers are alive."""
+        async with asyncio.timeout(PATIENTLY_S):
+            while True:
+                with suppress(Unavailable):
+                    if {depth.workers for depth in await self.queue.depth()} == {count}:
+                        return
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def bridge(redis_url: str) -> AsyncIterator[Bridge]:
+    async with ToolQueue(redis_url) as queue:
+        yield Bridge(queue)
+
+
+class Gate:
+    """Where the tools of gated workers wait: says who came, lets one at a time go on."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url)
+
+    async def came(self) -> str:
+        """The function call that is at the gate next, with the process that runs it."""
+        found = await asyncio.to_thread(self._redis.blpop, ["test:came"], PATIENTLY_S)
+        assert found is not None
+        return str(found[1].decode())
+
+    def open(self, count: int = 1) -> None:
+        self._redis.rpush("test:go", *["go"] * count)
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+@pytest.fixture
+def gate(redis_url: str) -> Iterator[Gate]:
+    gate = Gate(redis_url)
+    yield gate
+    gate.close()

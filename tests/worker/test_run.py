@@ -1,0 +1,164 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tools.calendar import Calendar
+from tools.catalog import CATALOG
+from tools.contract import VERSION, Done, Failed, ToolJob
+from tools.errand import Errand
+from tools.errors import BadArguments, LeaseLost, Unavailable
+from worker.resources import Resources
+from worker.run import BODIES, JobRun, check_bodies
+
+NOW = 1000.0
+
+
+class Answer(msgspec.Struct):
+    say: str
+
+
+def a_job(**changes: Any) -> ToolJob:
+    values: dict[str, Any] = {
+        "function_call_id": "f1",
+        "call_sid": "CA1",
+        "practice": "hillside",
+        "tool": "find_slots",
+        "arguments": '{"service": "cleaning"}',
+        "budget_s": 3.0,
+        "asked_utc": NOW,
+    }
+    return ToolJob(**(values | changes))
+
+
+BOOKING = {
+    "tool": "book_appointment",
+    "effect": True,
+    "budget_s": 8.0,
+    "arguments": '{"service": "cleaning", "start": "2026-12-01T09:30", '
+    '"patient_name": "Ann Lee", "phone": "5550100122"}',
+}
+
+
+async def outcome_of(
+    job: ToolJob,
+    body: Callable[..., Any] | None = None,
+    *,
+    tries: int = 1,
+    now: float = NOW,
+) -> Any:
+    async def answer(*_: Any) -> Answer:
+        return Answer(say="Yes.")
+
+    run = JobRun(
+        Resources(calendar=Calendar.__new__(Calendar)),
+        bodies=dict.fromkeys(CATALOG, body or answer),
+        wall_clock=lambda: now,
+    )
+    return await run.outcome(job, tries=tries, still_mine=lambda: True)
+
+
+def failing(error: BaseException) -> Callable[..., Any]:
+    async def fail(*_: Any) -> Answer:
+        raise error
+
+    return fail
+
+
+def test_every_tool_has_a_body_and_no_body_is_without_a_tool() -> None:
+    check_bodies()
+    assert BODIES.keys() == CATALOG.keys()
+
+
+@pytest.mark.parametrize(
+    "bodies", [{}, {**BODIES, "make_tea": BODIES["find_slots"]}], ids=["missing", "unknown"]
+)
+def test_a_start_fails_when_catalogue_and_bodies_differ(bodies: Any) -> None:
+    with pytest.raises(RuntimeError, match="differ"):
+        check_bodies(CATALOG, bodies)
+
+
+async def test_an_answer_is_json_for_the_agent() -> None:
+    outcome = await outcome_of(a_job())
+
+    assert outcome == Done(function_call_id="f1", tool="find_slots", content='{"say":"Yes."}')
+
+
+async def test_the_body_is_told_on_whose_behalf_it_runs() -> None:
+    errands: list[Errand] = []
+
+    async def body(_asked: Any, _calendar: Any, errand: Errand) -> Answer:
+        errands.append(errand)
+        return Answer(say="Yes.")
+
+    await outcome_of(a_job(**BOOKING), body)
+    await outcome_of(a_job(**BOOKING, idempotency_key="from the bridge"), body)
+
+    made, given = errands
+    assert (made.practice, made.call_sid) == ("hillside", "CA1")
+    assert made.idempotency_key.startswith("book:")
+    assert given.idempotency_key == "from the bridge"
+
+
+@pytest.mark.parametrize(
+    ("changes", "tries", "code"),
+    [
+        ({"version": VERSION + 1}, 1, "version"),
+        ({"tool": "make_tea"}, 1, "unknown_tool"),
+        ({"arguments": "{}"}, 1, "bad_arguments"),
+        ({"asked_utc": NOW - 3.0}, 1, "budget_spent"),
+        ({**BOOKING, "asked_utc": NOW - 9.0}, 1, "budget_spent"),
+        ({**BOOKING, "asked_utc": NOW - 9.0}, 2, "doubt"),
+        ({}, 3, "internal"),
+        (BOOKING, 4, "doubt"),
+    ],
+)
+async def test_what_cannot_be_run_is_told_by_its_word(
+    changes: dict[str, Any], tries: int, code: str
+) -> None:
+    outcome = await outcome_of(a_job(**changes), tries=tries)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.code == code
+    assert outcome.say
+
+
+@pytest.mark.parametrize(
+    ("error", "read", "effect"),
+    [
+        (Unavailable("away"), "unavailable", "doubt"),
+        (BadArguments("phone is no phone number."), "bad_arguments", "bad_arguments"),
+        (ValueError("ours"), "internal", "internal"),
+    ],
+)
+async def test_what_a_body_raises_becomes_an_outcome(
+    error: Exception, read: str, effect: str
+) -> None:
+    of_read = await outcome_of(a_job(), failing(error))
+    of_effect = await outcome_of(a_job(**BOOKING), failing(error))
+
+    assert (of_read.code, of_effect.code) == (read, effect)
+
+
+async def test_an_effect_that_ran_out_of_time_is_in_doubt_and_never_said_to_have_failed() -> None:
+    async def hang(*_: Any) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    outcome = await outcome_of(a_job(**BOOKING, asked_utc=NOW - 7.8), hang)
+
+    assert outcome.code == "doubt"
+    assert outcome.say == CATALOG["book_appointment"].fallback
+
+
+async def test_a_lost_lease_is_no_outcome() -> None:
+    with pytest.raises(LeaseLost):
+        await outcome_of(a_job(**BOOKING), failing(LeaseLost("gone")))
+
+
+async def test_what_was_wrong_is_not_repeated_to_the_caller() -> None:
+    outcome = await outcome_of(a_job(), failing(ValueError("Ann Lee, +15550100122")))
+
+    assert "Ann" not in outcome.say
