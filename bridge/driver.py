@@ -73,7 +73,7 @@ class Agent(Protocol):
 
     def send_voice(self, audio: bytes) -> None: ...  # noqa: D102 - see AgentLink
     def send_message(self, message: deepgram.ToAgent) -> None: ...  # noqa: D102
-    async def close(self) -> None: ...  # noqa: D102
+    def close(self) -> Coroutine[Any, Any, None]: ...  # noqa: D102
 
 
 class Tools(Protocol):
@@ -151,6 +151,7 @@ class CallDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._partings: set[asyncio.Task[None]] = set()
         self._unsaved: bytes | None = None
         self._save_wanted = asyncio.Event()
         self._over = asyncio.Event()
@@ -180,8 +181,8 @@ class CallDriver:
         finally:
             self._stop_timer()
             self._tools.detach(call_sid)
+            self._close_agent()
             watcher.cancel()
-            await self._close_agent()
             saver.cancel()
             for task in self._tasks:
                 task.cancel()
@@ -189,21 +190,32 @@ class CallDriver:
         return self._reason
 
     async def finish(self) -> None:
-        """The last save, once the caller's socket needs nobody any more."""
+        """The last save and the agent's goodbye, once the caller's socket needs nobody."""
+        self._unsaved = None
         try:
             async with asyncio.timeout(LAST_SAVE_S):
                 await self._keep(self._keeper.encode(), self.session.conversation.ended)
         except TimeoutError:
             self.counts["unsaved"] += 1
+        await asyncio.gather(*self._partings, return_exceptions=True)
         self._tell_the_log()
 
     def hang_up(self, reason: str) -> None:
         """Stop driving this stream at once, as on a shutdown; what was said is saved."""
         self._reason = self._reason or reason
+        self.feed(CallerGone())  # so that the call knows what was heard to the last
+        self._over.set()
+
+    def _stop(self, reason: str) -> None:
+        self._reason = self._reason or reason
         self._over.set()
 
     async def _watch(self, closed: Callable[[], Coroutine[Any, Any, int]]) -> None:
-        self.feed(CallerGone(code=await closed()))
+        try:
+            code = await closed()
+        except OSError:  # however it ended, the line is gone
+            code = 0
+        self.feed(CallerGone(code=code))
 
     # --- events in ---------------------------------------------------------------------------
 
@@ -220,7 +232,7 @@ class CallDriver:
         except Exception:
             self._log.exception("call_failed", code="bridge_error")
             self._inbox.clear()
-            self.hang_up("bridge_error")
+            self._stop("bridge_error")
         finally:
             self._busy = False
         if type(event) not in _FRAMES:
@@ -244,6 +256,8 @@ class CallDriver:
     def agent_opened(self, agent: Agent) -> None:
         """From the agent's link, before its first message."""
         self._agent = agent
+        if self._agent_given_up:
+            self._close_agent()
 
     def agent_audio(self, audio: bytes) -> None:
         """From the agent's link."""
@@ -319,12 +333,11 @@ class CallDriver:
             case ConfigureAgent():
                 self._tell_agent(self._settings(command.greet))
             case CloseAgent():
-                self._agent_given_up = True
-                self._begin(self._close_agent())
+                self._close_agent()
             case HangUp():
                 self._begin(self._hang_up(command.next_step))
             case End():
-                self.hang_up(command.reason)
+                self._stop(command.reason)
 
     def _play(self, audio: bytes) -> None:
         if len(audio) <= PIECE_BYTES:
@@ -344,10 +357,28 @@ class CallDriver:
         else:
             self._begin(self._fetch_slowly(kind, text))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _close_agent(self) -> None:
+        self._agent_given_up = True
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            self.counts["agent_audio_dropped"] += agent.dropped_bytes
+            self._begin(agent.close(), among=self._partings)
+
+    def _begin(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        among: set[asyncio.Task[None]] | None = None,
+    ) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks = self._tasks if among is None else among
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(self._look_at)
+
+    def _look_at(self, done: "asyncio.Task[None]") -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._log.error("work_failed", code="bridge_error", exc_info=error)
 
     # --- work that takes time ----------------------------------------------------------------
 
@@ -359,13 +390,6 @@ class CallDriver:
             if not self._agent_given_up:
                 self._agent_given_up = True
                 self.feed(AgentLost(code=error.code, status=error.status or 0))
-
-    async def _close_agent(self) -> None:
-        self._agent_given_up = True
-        agent, self._agent = self._agent, None
-        if agent is not None:
-            await agent.close()
-            self.counts["agent_audio_dropped"] += agent.dropped_bytes
 
     async def _fetch_slowly(self, kind: PhraseKind, text: str) -> None:
         try:

@@ -32,6 +32,11 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     """The caller took the floor before its end."""
 
     @property
+    def heard_out(self) -> bool:
+        """True if it is known to have been heard to its end."""
+        return self.complete and self.heard_ms >= self.sent_ms
+
+    @property
     def heard_text(self) -> str:
         """The words the caller heard: an estimate by share of audio, cut at a word.
 
@@ -128,6 +133,12 @@ class Conversation(msgspec.Struct, kw_only=True):
             complete=complete,
             cut=cut,
         )
+
+    def stream_lost(self) -> None:
+        """An earlier stream of the call is gone: what was not heard of it by then never will be."""
+        for place, utterance in enumerate(self.utterances):
+            if utterance.speaker == "agent" and not utterance.heard_out:
+                self.utterances[place] = msgspec.structs.replace(utterance, cut=True)
 
     def ask(self, note: FunctionCallNote) -> None:
         """Note a function call that was asked; the same id replaces its earlier note."""

@@ -10,13 +10,17 @@ from tools.contract import ToolOutcome
 PhraseKind = Literal["greeting", "filler", "apology"]
 
 
-class AgentAudio(msgspec.Struct, frozen=True, gc=False):
+class _Inner(msgspec.Struct, frozen=True, tag_field="inner"):
+    pass
+
+
+class AgentAudio(_Inner, frozen=True, gc=False, tag="agent_audio"):
     """A binary frame of the agent: µ-law 8 kHz, any length."""
 
     audio: bytes
 
 
-class AgentLost(msgspec.Struct, frozen=True, kw_only=True):
+class AgentLost(_Inner, frozen=True, kw_only=True, tag="agent_lost"):
     """The agent's line could not be opened, or closed."""
 
     code: str
@@ -25,20 +29,20 @@ class AgentLost(msgspec.Struct, frozen=True, kw_only=True):
     """HTTP status of a refused handshake, else 0."""
 
 
-class CallerGone(msgspec.Struct, frozen=True, kw_only=True):
+class CallerGone(_Inner, frozen=True, kw_only=True, tag="caller_gone"):
     """The caller's socket is gone; ``stop`` may have come before it or not."""
 
     code: int = 0
     """WebSocket close code, 0 if unknown."""
 
 
-class OutcomeArrived(msgspec.Struct, frozen=True, kw_only=True):
+class OutcomeArrived(_Inner, frozen=True, kw_only=True, tag="outcome_arrived"):
     """A tool answered."""
 
     outcome: ToolOutcome
 
 
-class PhraseReady(msgspec.Struct, frozen=True, kw_only=True):
+class PhraseReady(_Inner, frozen=True, kw_only=True, tag="phrase_ready"):
     """The audio of a phrase that was asked for."""
 
     kind: PhraseKind
@@ -46,14 +50,14 @@ class PhraseReady(msgspec.Struct, frozen=True, kw_only=True):
     audio: bytes
 
 
-class PhraseMissing(msgspec.Struct, frozen=True, kw_only=True):
+class PhraseMissing(_Inner, frozen=True, kw_only=True, tag="phrase_missing"):
     """A phrase that was asked for cannot be had in time."""
 
     kind: PhraseKind
     text: str
 
 
-class Wakeup(msgspec.Struct, frozen=True):
+class Wakeup(_Inner, frozen=True, tag="wakeup"):
     """The instant of ``next_wakeup`` has come."""
 
 

@@ -15,9 +15,9 @@ from bridge.wire import mulaw
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of one utterance's audio was sent and heard, in bytes."""
+    """How much of one reply's audio was sent and heard, in bytes."""
 
-    place: int
+    reply: int
     sent_bytes: int
     heard_bytes: int
 
@@ -32,14 +32,14 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
     unheard_ms: float
     heard: tuple[Heard, ...]
-    """The utterances not let go of yet, with what was heard of each."""
+    """The replies not let go of yet, with what was heard of each."""
 
 
 class _Span:
-    __slots__ = ("end", "place", "start")
+    __slots__ = ("end", "reply", "start")
 
-    def __init__(self, place: int, start: int, end: int) -> None:
-        self.place = place
+    def __init__(self, reply: int, start: int, end: int) -> None:
+        self.reply = reply
         self.start = start
         self.end = end
 
@@ -57,20 +57,20 @@ class Playback:
         self._spans: deque[_Span] = deque()
         self._tally: dict[int, list[int]] = {}
 
-    def send(self, byte_count: int, now: float, place: int) -> None:
-        """So many bytes of the utterance at ``place`` go to the caller now."""
+    def send(self, byte_count: int, now: float, reply: int) -> None:
+        """So many bytes of this reply go to the caller now."""
         begin_at = self._end_at if self._end_at > now else now
         self._end_at = begin_at + byte_count / mulaw.SAMPLE_RATE_HZ
         start = self._sent
         self._sent = end = start + byte_count
         spans = self._spans
-        if spans and spans[-1].place == place:
+        if spans and spans[-1].reply == reply:
             spans[-1].end = end
         else:
-            spans.append(_Span(place, start, end))
-        tally = self._tally.get(place)
+            spans.append(_Span(reply, start, end))
+        tally = self._tally.get(reply)
         if tally is None:
-            self._tally[place] = [byte_count, 0]
+            self._tally[reply] = [byte_count, 0]
         else:
             tally[0] += byte_count
 
@@ -103,6 +103,13 @@ class Playback:
         """True while something sent is, by the estimate, still to be heard."""
         return self._end_at > now
 
+    def audible(self, now: float) -> bool:
+        """True while something sent may still be heard: by the estimate, or for want of a mark.
+
+        What was sent arrives later than the estimate thinks; a mark that is out says so.
+        """
+        return self._end_at > now or bool(self._marks)
+
     @property
     def end_at(self) -> float:
         """When everything sent will have been heard, by the estimate."""
@@ -132,26 +139,26 @@ class Playback:
         return Cut(unheard_ms=mulaw.duration_ms(unheard), heard=heard)
 
     def settle(self, now: float, *, keep: int | None = None) -> list[Heard]:
-        """How much of each utterance was heard by now; those heard in full are let go of.
+        """How much of each reply was heard by now; those heard in full are let go of.
 
-        ``keep`` is the place whose audio is still coming: it is never let go of.
+        ``keep`` is the reply whose audio is still coming: it is never let go of.
         """
         heard_to = self.heard_position(now)
         spans = self._spans
         while spans and spans[0].start < heard_to:
             span = spans[0]
             until = min(span.end, heard_to)
-            self._tally[span.place][1] += until - span.start
+            self._tally[span.reply][1] += until - span.start
             span.start = until
             if until < span.end:
                 break
             spans.popleft()
         settled = list(self._heard())
         for heard in settled:
-            if heard.in_full and heard.place != keep:
-                del self._tally[heard.place]
+            if heard.in_full and heard.reply != keep:
+                del self._tally[heard.reply]
         return settled
 
     def _heard(self) -> Iterator[Heard]:
-        for place, (sent, heard) in self._tally.items():
-            yield Heard(place=place, sent_bytes=sent, heard_bytes=heard)
+        for reply, (sent, heard) in self._tally.items():
+            yield Heard(reply=reply, sent_bytes=sent, heard_bytes=heard)

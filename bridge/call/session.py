@@ -1,7 +1,7 @@
 """One call's decisions: the table of contents of what happens to it.
 
 Owns the order of things (greeting, agent, talk, end) and composes the parts. Leaves the floor to
-``turns``, what was heard to ``playback``, open function calls to ``functions``.
+``turns``, what was heard to ``playback`` and ``replies``, open function calls to ``functions``.
 """
 
 from collections import deque
@@ -38,6 +38,7 @@ from bridge.call.events import (
 from bridge.call.fillers import Fillers
 from bridge.call.functions import FunctionCalls, Pending
 from bridge.call.playback import Playback
+from bridge.call.replies import Replies
 from bridge.call.timings import Stamps
 from bridge.call.turns import Turns
 from bridge.errors import InvalidTransition
@@ -49,10 +50,20 @@ from tools.errors import BadArguments
 MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
 """A mark at least behind every second of audio, so that the playback clock is corrected often."""
 
+APOLOGY_PATIENCE_S = 2.0
+"""No apology of ours by then: Twilio says it."""
+LAST_MARK_PATIENCE_S = 2.0
+"""How long after the last words the call waits for their mark."""
+GONE_PATIENCE_S = 6.0
+"""After hanging up, so long until the call ends whether or not its line was closed."""
+
 _COMPLETED_LATER = (
     "For your information, not to be read out word by word: the earlier request to {tool} has "
     "been completed after all. Its result: {content} Tell the caller at the next opportunity."
 )
+
+
+_AFTER_HANGING_UP = (twilio.Stop, twilio.Mark, CallerGone, Wakeup)
 
 
 class Manners(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,15 +129,17 @@ class CallSession:
         self._kept_bytes = 0
         self._group: list[bytes] = []
         self._group_bytes = 0
-        self._speaking: int | None = None
-        self._audible = False
-        self._complete: set[int] = set()
-        self._filler_place: int | None = None
+        self._replies = Replies(conversation)
+        self._voiced: int | None = None
+        self._filler_reply: int | None = None
         self._asked_filler: float | None = None
         self._closing: NextStep | None = None
+        self._closing_reason = ""
         self._close_mark: str | None = None
         self._close_until: float | None = None
+        self._hung_up = False
         self._ended = False
+        conversation.stream_lost()
 
     # --- the table of contents ---------------------------------------------------------------
 
@@ -141,7 +154,7 @@ class CallSession:
         if now < self._now:
             raise InvalidTransition(f"now went back by {self._now - now:.6f} s")
         self._now = now
-        if self._ended:
+        if self._ended or (self._hung_up and not isinstance(event, _AFTER_HANGING_UP)):
             return []
         match event:
             case twilio.Media():
@@ -155,7 +168,7 @@ class CallSession:
             case twilio.Stop():
                 return self._end("caller_hung_up", now)
             case CallerGone():
-                return self._end(self._reason_gone(), now)
+                return self._end("caller_line_lost", now)
             case deepgram.Welcome():
                 self._welcomed = True
                 return self._configure(now)
@@ -187,6 +200,9 @@ class CallSession:
                 return self._phrase_missing(event, now)
             case AgentLost():
                 return self._agent_lost(now)
+            case deepgram.Error():
+                # "Fatal: treat as end of session" (deepgram-voice-agent.md section 3).
+                return [CloseAgent(), *self._agent_lost(now)]
             case Wakeup():
                 return self._wake(now)
             case _:
@@ -197,6 +213,8 @@ class CallSession:
         """The instant at which ``Wakeup`` is due; None once the call has ended."""
         if self._ended:
             return None
+        if self._hung_up:
+            return self._close_until
         at = self._began_at + self._manners.longest_call_s
         for due in (
             self._greeting_until,
@@ -244,7 +262,7 @@ class CallSession:
     # --- sound -------------------------------------------------------------------------------
 
     def _caller_audio(self, audio: bytes) -> list[Command]:
-        if not self._ready:
+        if not self._ready or not audio:
             self._keep(audio)
             return []
         if len(audio) >= self._manners.group_bytes and not self._group:
@@ -265,15 +283,15 @@ class CallSession:
             self.unsent_bytes += dropped
 
     def _agent_audio(self, audio: bytes, now: float) -> list[Command]:
-        if self._turns.latched or self._closing:
+        if self._turns.latched or self._closing or not audio:
             self.stray_bytes += len(audio)
             return []
         commands: list[Command] = []
-        if not self._audible or self._filler_place is not None:
+        reply = self._replies.open
+        if reply is None or reply != self._voiced:
             commands += self._reply_begins(now)
-        if self._speaking is None:
-            self._speaking = self.conversation.say(self._agent_words("", now))
-        self._playback.send(len(audio), now, self._speaking)
+            reply = self._voiced = self._replies.open or self._replies.begin()
+        self._playback.send(len(audio), now, reply)
         commands.append(PlayVoice(audio))
         if self._playback.unmarked_bytes >= MARK_EVERY_BYTES:
             commands += self._mark()
@@ -284,23 +302,17 @@ class CallSession:
         at_s = self._at_s(now)
         self.stamps.end("greeting", now, at_s)
         self.stamps.end("reply", now, at_s)
-        filler, self._filler_place = self._filler_place, None
-        commands: list[Command] = []
-        if filler is not None and self._playback.playing(now):
-            speaking, self._speaking = self._speaking, None
-            commands = self._cut(now)
-            if speaking is not None and not self.conversation.utterances[speaking].sent_ms:
-                self._speaking = speaking  # its words came ahead of its sound
-        self._audible = True
-        return commands
+        filler, self._filler_reply = self._filler_reply, None
+        if filler is None or not self._playback.audible(now):
+            return []
+        return self._clear(now)
 
     def _reply_done(self, now: float) -> list[Command]:
-        if self._speaking is not None:
-            self._complete.add(self._speaking)
+        if self._replies.open is None or self._replies.open != self._voiced:
+            return []  # "may come at once": of a reply without audio it says nothing
+        self._replies.finish()
         commands = self._mark()
         self._settle(now)
-        self._speaking = None
-        self._audible = False
         return commands
 
     def _mark(self) -> list[Command]:
@@ -312,49 +324,49 @@ class CallSession:
     def _mark_came_back(self, name: str, now: float) -> list[Command]:
         if not self._playback.reached(name, now):
             return []
-        self._settle(now)
+        heard_out = self._settle(now)
         if name == self._close_mark:
-            return self._hang_up()
-        return []
+            return self._hang_up(now)
+        return [self._save(now)] if heard_out else []
 
-    def _settle(self, now: float) -> None:
-        for heard in self._playback.settle(now, keep=self._speaking):
-            self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=False)
+    def _settle(self, now: float) -> bool:
+        """Write down what was heard by now; true if a reply was heard to its end."""
+        heard_out = False
+        for heard in self._playback.settle(now, keep=self._replies.open):
+            over = heard.in_full and heard.reply != self._replies.open
+            self._replies.note(heard, over=over)
+            heard_out = heard_out or over
+        return heard_out
 
-    def _cut(self, now: float) -> list[Command]:
+    def _clear(self, now: float) -> list[Command]:
         """Throw away everything the caller has not heard yet."""
         for heard in self._playback.clear(now).heard:
-            cut = not heard.in_full or heard.place == self._speaking
-            self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=cut)
-        self._speaking = None
-        self._audible = False
-        self._filler_place = None
+            self._replies.note(heard, over=True)
         return [twilio.Clear(stream_sid=self.stream_sid)]
 
-    def _note_heard(self, place: int, sent_bytes: int, heard_bytes: int, *, cut: bool) -> None:
-        self.conversation.note_playback(
-            place,
-            sent_bytes=sent_bytes,
-            heard_bytes=heard_bytes,
-            complete=place in self._complete,
-            cut=cut,
-        )
+    def _cut(self, now: float) -> list[Command]:
+        """The agent is silent from here on: what was not heard never will be."""
+        commands = self._clear(now)
+        self._close_reply()
+        self._filler_reply = None
+        return commands
+
+    def _close_reply(self) -> None:
+        self._replies.close(voiced=self._replies.open == self._voiced)
 
     # --- talk --------------------------------------------------------------------------------
 
     def _caller_begins(self, now: float) -> list[Command]:
         self._turns.caller_begins()
         self.stamps.drop("reply")
-        if self._closing or not (self._speaking is not None or self._playback.playing(now)):
+        audible = self._playback.audible(now)
+        if self._closing or not (audible or self._replies.open is not None):
             return []
-        if self._speaking is not None or self._agent_in_the_air():
+        if self._replies.open is not None or self._replies.agent_spoke_last:
             self._turns.latch(now)
-        self.conversation.interruptions += 1
+        if audible:
+            self.conversation.interruptions += 1
         return [*self._cut(now), self._save(now)]
-
-    def _agent_in_the_air(self) -> bool:
-        last = self.conversation.utterances[-1] if self.conversation.utterances else None
-        return last is not None and last.speaker == "agent" and last.source == "speech"
 
     def _caller_done(self, now: float) -> None:
         if self._turns.caller_speaking:
@@ -363,30 +375,21 @@ class CallSession:
 
     def _caller_said(self, text: str, now: float) -> list[Command]:
         self._caller_done(now)
-        self.conversation.say(Utterance(speaker="caller", text=text, at_s=self._at_s(now)))
-        return [self._save(now)]
-
-    def _agent_said(self, text: str, now: float) -> list[Command]:
-        if self._turns.latched or self._closing:
-            # Said by the agent, but of a cut turn: the caller hears none of it.
-            words = msgspec.structs.replace(self._agent_words(text, now), cut=True)
-            self.conversation.say(words)
-            return [self._save(now)]
-        place = self._speaking
-        if place is not None and not self.conversation.utterances[place].text:
-            self.conversation.utterances[place] = msgspec.structs.replace(
-                self.conversation.utterances[place], text=text
-            )
-            return [self._save(now)]
         commands = self._mark()
-        if place is not None:
-            self._complete.add(place)
-            self._settle(now)
-        self._speaking = self.conversation.say(self._agent_words(text, now))
+        self._close_reply()
+        self._settle(now)
+        self.conversation.say(Utterance(speaker="caller", text=text, at_s=self._at_s(now)))
         return [*commands, self._save(now)]
 
-    def _agent_words(self, text: str, now: float) -> Utterance:
-        return Utterance(speaker="agent", text=text, at_s=self._at_s(now))
+    def _agent_said(self, text: str, now: float) -> list[Command]:
+        words = Utterance(speaker="agent", text=text, at_s=self._at_s(now))
+        if self._turns.latched or self._closing:
+            # Said by the agent, but of a cut turn: the caller hears none of it.
+            self.conversation.say(msgspec.structs.replace(words, cut=True))
+            return [self._save(now)]
+        commands = self._mark()
+        self._replies.say(words)
+        return [*commands, self._save(now)]
 
     def _note_latencies(self, report: deepgram.LatencyReport, now: float) -> None:
         at_s = self._at_s(now)
@@ -406,15 +409,18 @@ class CallSession:
             case "greeting" if self._greeting_until is not None:
                 self._greeting_until = None
                 self.stamps.end("greeting", now, self._at_s(now))
-                return [*self._play(phrase, now), *self._configure(now), self._save(now)]
+                commands, _ = self._play(phrase, now)
+                return [*commands, *self._configure(now), self._save(now)]
             case "filler" if self._filler_wanted(now):
-                commands = self._play(phrase, now)
-                self._filler_place = len(self.conversation.utterances) - 1
+                if self._replies.open == self._voiced:
+                    self._close_reply()  # heard out; what comes after the filler is the answer
+                    self._settle(now)
+                commands, self._filler_reply = self._play(phrase, now)
                 return [*commands, self._save(now)]
             case "apology" if self._closing and self._close_mark is None:
-                commands = self._play(phrase, now)
+                commands, _ = self._play(phrase, now)
                 self._close_mark = self._last_mark(commands)
-                self._close_until = self._playback.end_at + 2.0
+                self._close_until = self._playback.end_at + LAST_MARK_PATIENCE_S
                 return commands
             case _:
                 return []
@@ -424,7 +430,7 @@ class CallSession:
             return self._let_agent_greet(now)
         if phrase.kind == "apology" and self._closing and self._close_mark is None:
             self._closing = "apology"
-            return self._hang_up()
+            return self._hang_up(now)
         return []
 
     def _let_agent_greet(self, now: float) -> list[Command]:
@@ -432,14 +438,13 @@ class CallSession:
         self._agent_greets = True
         return self._configure(now)
 
-    def _play(self, phrase: PhraseReady, now: float) -> list[Command]:
-        """A phrase is audio of ours in one piece, with a mark behind it."""
-        place = self.conversation.say(
-            Utterance(speaker="agent", text=phrase.text, at_s=self._at_s(now), source="phrase")
-        )
-        self._complete.add(place)
-        self._playback.send(len(phrase.audio), now, place)
-        return [PlayVoice(phrase.audio), *self._mark()]
+    def _play(self, phrase: PhraseReady, now: float) -> tuple[list[Command], int]:
+        """A phrase is a reply of ours in one piece, with a mark behind it."""
+        commands = self._mark()
+        words = Utterance(speaker="agent", text=phrase.text, at_s=self._at_s(now), source="phrase")
+        reply = self._replies.say_phrase(words)
+        self._playback.send(len(phrase.audio), now, reply)
+        return [*commands, PlayVoice(phrase.audio), *self._mark()], reply
 
     @staticmethod
     def _last_mark(commands: list[Command]) -> str | None:
@@ -457,14 +462,17 @@ class CallSession:
 
     def _filler_due(self) -> float | None:
         """When to ask for a filler; never over the caller, never over the agent."""
-        due = self._fillers.due_at(self._functions.filler_since)
-        if due is None or self._turns.caller_speaking or self._closing:
+        if self._turns.caller_speaking or self._closing:
             return None
-        return max(due, self._playback.end_at)
+        return self._fillers.due_at(
+            self._functions.filler_since, silent_since=self._playback.end_at
+        )
 
     # --- function calls ----------------------------------------------------------------------
 
     def _ask(self, asked: list[deepgram.FunctionCall], now: float) -> list[Command]:
+        if self._closing:
+            return []
         self._turns.release()
         commands: list[Command] = []
         for call in asked:
@@ -567,15 +575,17 @@ class CallSession:
 
     def _wake(self, now: float) -> list[Command]:
         if self._close_until is not None and self._close_until <= now:
-            return self._hang_up()
+            return self._end("", now) if self._hung_up else self._hang_up(now)
+        if self._hung_up:
+            return []
         if now >= self._began_at + self._manners.longest_call_s and not self._closing:
-            self._closing = "goodbye"
-            return self._hang_up()
+            self._closing, self._closing_reason = "goodbye", "goodbye"
+            return self._hang_up(now)
         commands: list[Command] = []
         if self._greeting_until is not None and self._greeting_until <= now:
             commands += self._let_agent_greet(now)
         if self._agent_until is not None and self._agent_until <= now:
-            commands += [CloseAgent(), *self._agent_lost(now)]
+            return [*commands, CloseAgent(), *self._agent_lost(now)]
         latched_until = self._turns.latched_until
         if latched_until is not None and latched_until <= now:
             self._turns.release()
@@ -600,33 +610,33 @@ class CallSession:
         """Without an agent the call ends politely: our own words, then the next step."""
         if self._closing:
             return []
-        self._closing = "goodbye"
+        self._closing, self._closing_reason = "goodbye", "agent_lost"
         self._ready = False
         self._agent_until = self._greeting_until = None
-        self._close_until = now + 2.0  # no phrase by then: Twilio says the apology
+        self._close_until = now + APOLOGY_PATIENCE_S
+        self._turns.release()
         for function_call_id in self._functions.forget_all():
             self.conversation.answer(
                 function_call_id, response=None, at_s=self._at_s(now), outcome="agent_lost"
             )
-        return [FetchPhrase(kind="apology", text=self._manners.apology), self._save(now)]
+        commands = self._mark()
+        self._close_reply()
+        return [*commands, FetchPhrase(kind="apology", text=self._manners.apology), self._save(now)]
 
-    def _hang_up(self) -> list[Command]:
+    def _hang_up(self, now: float) -> list[Command]:
         next_step = self._closing or "goodbye"
         if self._close_mark is None and self._close_until is not None:
             next_step = "apology"
-        self._closing = next_step
-        self._close_until = None
+        self._hung_up = True
         self._close_mark = None
+        self._close_until = now + GONE_PATIENCE_S
         return [HangUp(next_step=next_step)]
 
-    def _reason_gone(self) -> str:
-        return "agent_lost" if self._closing else "caller_line_lost"
-
     def _end(self, reason: str, now: float) -> list[Command]:
+        if self._hung_up:
+            reason = self._closing_reason
         self._settle(now)
-        for heard in self._playback.clear(now).heard:
-            cut = not heard.in_full or heard.place == self._speaking
-            self._note_heard(heard.place, heard.sent_bytes, heard.heard_bytes, cut=cut)
+        self._cut(now)
         self._save(now)
         # A lost line is no end: another stream may continue the call.
         self.conversation.ended = "" if reason == "caller_line_lost" else reason
