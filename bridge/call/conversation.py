@@ -51,8 +51,10 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
             self.sent_ms if self.complete else max(self.sent_ms, len(self.text) * MS_PER_CHARACTER)
         )
         share = min(1.0, self.heard_ms / whole_ms)
-        kept = self.text[: int(len(self.text) * share)]
-        return self.text if share >= 1.0 else kept[: kept.rfind(" ") + 1].rstrip()
+        if share >= 1.0:
+            return self.text
+        last_gap = self.text.rfind(" ", 0, int(len(self.text) * share) + 1)
+        return self.text[: max(last_gap, 0)].rstrip()
 
 
 MS_PER_CHARACTER = 65.0
