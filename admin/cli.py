@@ -6,6 +6,7 @@ without the bridge's code, and ``--help`` without any.
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ _LOAD_STATE = Path(".holdfast/load")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one verb; the exit status is 0, 1 for a refusal or a failure, 2 for wrong words."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another
     arguments = _parser().parse_args(words)
     try:
         status: int = arguments.verb(arguments, os.environ)

@@ -1,0 +1,141 @@
+"""What a local run fills in, and what it leaves as the operator set it."""
+
+import os
+import socket
+import stat
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from admin.errors import PortTaken, SettingsRefused
+from admin.surroundings import (
+    FREE_PORTS,
+    HeldPort,
+    Ports,
+    RunFile,
+    StateDirectory,
+    Surroundings,
+    compose,
+    read_env_file,
+    without_ours,
+)
+
+
+@pytest.fixture
+def state(tmp_path: Path):
+    directory = StateDirectory(tmp_path)
+    yield directory
+    directory.close()
+
+
+def composed(state: StateDirectory, **environ: str) -> Surroundings:
+    with ExitStack() as stack:
+        return compose(environ, state, FREE_PORTS, stack)
+
+
+def test_an_empty_environment_is_filled_in_completely(state: StateDirectory) -> None:
+    here = composed(state)
+
+    assert here.environ["PUBLIC_URL"] == here.web_url
+    assert here.environ["REDIS_URL"].startswith("unix:///")
+    assert here.environ["DATABASE_URL"] == f"sqlite:///{state.path}/holdfast.db"
+    assert here.environ["DEEPGRAM_API_URL"] == here.simulator_url
+    assert here.environ["HOST"] == "127.0.0.1"
+    assert len(here.environ["TWILIO_ACCOUNT_SID"]) == 34
+    assert len(here.environ["ADMIN_TOKENS"].partition(":")[2]) >= 16
+
+
+def test_what_is_set_stays_and_starts_nothing(state: StateDirectory) -> None:
+    given = {
+        "REDIS_URL": "redis://elsewhere",
+        "DATABASE_URL": "postgresql://elsewhere/x",
+        "DEEPGRAM_API_KEY": "real",
+        "TWILIO_AUTH_TOKEN": "real",
+        "TWILIO_ACCOUNT_SID": "ACreal",
+        "PUBLIC_URL": "https://calls.example.com",
+        "ADMIN_TOKENS": "viewer:one-of-a-good-length",
+    }
+
+    here = composed(state, **given)
+
+    assert given.items() <= here.environ.items()
+    assert (here.simulator_port, here.valkey_socket) == (None, None)
+    assert "DEEPGRAM_AGENT_URL" not in here.environ
+    assert set(here.made_up) & given.keys() == set()
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(state: StateDirectory) -> None:
+    assert composed(state, REDIS_URL="").environ["REDIS_URL"].startswith("unix:")
+
+
+def test_each_process_has_its_own_port(state: StateDirectory) -> None:
+    here = composed(state)
+
+    assert here.of("web")["PORT"] == str(here.web_port)
+    assert here.of("admin")["PORT"] == str(here.admin_port)
+    assert "PORT" not in here.of("worker")
+
+
+def test_a_port_in_use_is_told(state: StateDirectory) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, ExitStack() as stack:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=str(port)):
+            compose({}, state, Ports(web=port, admin=0, simulator=0), stack)
+
+
+def test_a_held_port_is_for_the_process_it_was_held_for() -> None:
+    held = HeldPort(0)
+    try:
+        with socket.create_server(("127.0.0.1", held.number)) as server:
+            assert server.getsockname()[1] == held.number
+    finally:
+        held.close()
+
+
+def test_the_run_file_is_for_its_owner_only(state: StateDirectory) -> None:
+    RunFile.of(composed(state)).write(state.path)
+
+    assert stat.S_IMODE((state.path / "run.json").stat().st_mode) == 0o600
+    found = RunFile.read(state.path)
+    assert found is not None
+    assert found.pid == os.getpid()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"pid": "x"}'])
+def test_a_run_file_that_is_none_is_no_run(state: StateDirectory, text: str) -> None:
+    (state.path / "run.json").write_text(text)
+
+    assert RunFile.read(state.path) is None
+
+
+def test_an_env_file_is_read_as_a_shell_would(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "# settings\n\nPLAIN=value # why\nexport QUOTED='two words'\nEMPTY=\nURL=https://x/?a=b\n"
+    )
+
+    assert read_env_file(file) == {
+        "PLAIN": "value",
+        "QUOTED": "two words",
+        "EMPTY": "",
+        "URL": "https://x/?a=b",
+    }
+    assert read_env_file(tmp_path / "missing") == {}
+
+
+@pytest.mark.parametrize("line", ["NAME", "s3cret value", "QUOTED='open s3cret"])
+def test_a_wrong_line_of_an_env_file_is_told_by_its_number_only(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"FINE=yes\n{line}\n")
+
+    with pytest.raises(SettingsRefused, match=r"\.env:2") as refused:
+        read_env_file(file)
+
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_run_that_must_not_touch_what_is_real_sees_none_of_our_settings() -> None:
+    environ = {"PATH": "/bin", "REDIS_URL": "x", "TWILIO_AUTH_TOKEN": "x", "ADMIN_TOKENS": "x"}
+
+    assert without_ours(environ) == {"PATH": "/bin"}
