@@ -51,6 +51,12 @@ class Weather(_Part, frozen=True, kw_only=True):
     """The longest hold without loss that was seen (2.3)."""
     silence_suppressed: bool = False
     """No frames while the caller says nothing."""
+    odd_sizes: bool = False
+    """Pieces of 20 to 320 bytes: 160 is seen everywhere and promised nowhere (2.3)."""
+    stall_at_s: Seconds | None = None
+    """So long after the first frame the line goes quiet, without a ``stop``, ..."""
+    stall_s: Seconds = 5.0
+    """... for so long."""
     clear_delay_s: Seconds = 0.0
     """A ``clear`` takes effect so late, so that old echoes cross it (F17)."""
 

@@ -96,7 +96,7 @@ class Line:
 
     def __init__(self, track: Track, opened_at: float) -> None:
         self._track = track
-        self._end = track.position(opened_at)
+        self._end = max(track.position(opened_at), track.end)
         self._marks: deque[tuple[int, str]] = deque()
 
     @property

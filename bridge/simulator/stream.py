@@ -24,6 +24,8 @@ _FIRST_TIMESTAMP_MS = (150, 175)
 _TICK_MS = 1438 / 72
 """72 chunks in 1,438 ms (2.3): Twilio's clock and the sender's are not the same one."""
 
+_ODD_SIZES_BYTES = (20, 320)
+
 _TIMESTAMP_JITTER_MS = 0.45
 """Rounding the real offset gives steps of 19, 20 and 21."""
 
@@ -76,6 +78,7 @@ class MediaStream:
         self._chunk = 0
         self._ticks = 0
         self._first_timestamp_ms = self._chance.randint(*_FIRST_TIMESTAMP_MS)
+        self._uncut = b""
         self._held: list[str] = []
         self._held_until = 0.0
         self._clears_at: list[float] = []
@@ -99,25 +102,16 @@ class MediaStream:
             return []
         offset_ms = self._ticks * _TICK_MS + self._chance.uniform(0, _TIMESTAMP_JITTER_MS)
         self._ticks += 1
-        if self._weather.silence_suppressed and not speaking:
-            return self._released(now)
-        self._chunk += 1
-        text = self._numbered(
-            "media",
-            {
-                "track": "inbound",
-                "chunk": str(self._chunk),
-                "timestamp": str(self._first_timestamp_ms + round(offset_ms)),
-                "payload": b64encode(sound).decode("ascii"),
-            },
-        )
-        if self._chance.random() < self._weather.lost_share:
-            self.lost_frames += 1
-            return self._released(now)
-        if now >= self._held_until and self._chance.random() < self._weather.burst_share:
-            self._held_until = now + self._chance.uniform(0, self._weather.longest_hold_s)
-        self._held.append(text)
-        return self._released(now)
+        weather = self._weather
+        if not (weather.silence_suppressed and not speaking) and not self._stalled(now):
+            for piece in self._pieces(sound):
+                self._hold(piece, self._first_timestamp_ms + round(offset_ms))
+        if now >= self._held_until and self._chance.random() < weather.burst_share:
+            self._held_until = now + self._chance.uniform(0, weather.longest_hold_s)
+        if now < self._held_until:
+            return []
+        released, self._held = self._held, []
+        return released
 
     def press(self, digit: str) -> str:
         """One key."""
@@ -161,11 +155,37 @@ class MediaStream:
         replies = [self._numbered("mark", {"name": name}) for name in names]
         return Reaction(replies=replies, echoed=names, did=did)
 
-    def _released(self, now: float) -> list[str]:
-        if now < self._held_until:
-            return []
-        released, self._held = self._held, []
-        return released
+    def _hold(self, piece: bytes, timestamp_ms: int) -> None:
+        self._chunk += 1
+        text = self._numbered(
+            "media",
+            {
+                "track": "inbound",
+                "chunk": str(self._chunk),
+                "timestamp": str(timestamp_ms),
+                "payload": b64encode(piece).decode("ascii"),
+            },
+        )
+        if self._chance.random() < self._weather.lost_share:
+            self.lost_frames += 1
+        else:
+            self._held.append(text)
+
+    def _pieces(self, sound: bytes) -> list[bytes]:
+        if not self._weather.odd_sizes:
+            return [sound]
+        self._uncut += sound
+        pieces: list[bytes] = []
+        size = self._chance.randint(*_ODD_SIZES_BYTES)
+        while len(self._uncut) >= size:
+            pieces.append(self._uncut[:size])
+            self._uncut = self._uncut[size:]
+            size = self._chance.randint(*_ODD_SIZES_BYTES)
+        return pieces
+
+    def _stalled(self, now: float) -> bool:
+        at_s = self._weather.stall_at_s
+        return at_s is not None and 0 <= now - self.first_media_at - at_s < self._weather.stall_s
 
     def _numbered(self, event: str, body: dict[str, Any]) -> str:
         # Whole numbers travel as strings, those inside mediaFormat do not (2.1).

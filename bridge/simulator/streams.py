@@ -152,6 +152,8 @@ class Streams:
         try:
             if mischief.start_after_s:
                 await asyncio.wait({running}, timeout=mischief.start_after_s)
+            if running.done():
+                return running.result()
             socket.begin()
             self._requests.tell_stream(noun, socket.stream.stream_sid, "stream-started", "")
             for junk in mischief.junk:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -18,6 +19,7 @@ from websockets.server import ServerProtocol
 from bridge.simulator import caller, events, scenario
 from bridge.simulator.knobs import Knobs, Mischief, Timings, Weather
 from bridge.simulator.scenario import CallerStep, Scenario
+from bridge.simulator.wav import write_wav
 from bridge.wire import mulaw, twilio
 
 PUBLIC_URL = "https://bridge.example.com"
@@ -611,9 +613,9 @@ async def test_speech_while_no_stream_is_up_is_lost_and_counted() -> None:
 
     async with bridge_with(media) as bridge:
         bridge.documents["/next"] = (200, CONNECT)
-        knobs = Knobs(timings=Timings(handshake_s=0, first_media_s=(0, 0), seam_s=0.5))
+        knobs = Knobs(timings=Timings(handshake_s=0, first_media_s=(0, 0), seam_s=2.0))
         report = await call(
-            bridge, CallerStep(say="can you hear me", after_silence_ms=200), HANG_UP, knobs=knobs
+            bridge, CallerStep(say="can you hear me", after_silence_ms=800), HANG_UP, knobs=knobs
         )
 
     assert report.figures.lost_speech_ms > 0
@@ -670,3 +672,111 @@ async def test_the_scenario_is_announced_to_the_agent_before_the_call() -> None:
     assert path == f"/simulator/calls/{report.call_sid}"
     assert scenario.from_json(body).caller == [HANG_UP]
     assert bridge.paths().count("/twilio/voice") == 1
+
+
+async def test_a_caller_whose_moment_never_comes_hangs_up() -> None:
+    knobs = Knobs(timings=Timings(handshake_s=0, first_media_s=(0, 0), patience_s=4))
+    async with bridge_with(silent_until_the_end) as bridge:
+        report = await call(bridge, CallerStep(say="hello", after_agent_ms=10), knobs=knobs)
+
+    assert report.outcome == "gave_up"
+    assert report.why == "waited 4 s for step 1 (after_agent_ms = 10)"
+    assert bridge.peers[0].close_code == 1000
+    assert not report.ok
+
+
+async def test_a_call_that_is_too_long_is_ended() -> None:
+    timings = Timings(handshake_s=0, first_media_s=(0, 0), longest_call_s=0.5)
+    async with bridge_with(silent_until_the_end) as bridge:
+        report = await call(bridge, knobs=Knobs(timings=timings))
+
+    assert (report.outcome, report.why) == ("gave_up", "0.5 s are over")
+
+
+async def test_in_one_world_the_action_is_asked_when_the_caller_has_hung_up() -> None:
+    knobs = Knobs(timings=FAST, action_after_hangup=True)
+    async with bridge_with(silent_until_the_end) as bridge:
+        report = await call(bridge, HANG_UP, knobs=knobs)
+
+    form = next(dict(form) for path, _, form in bridge.requests if path == "/next")
+    assert form["CallStatus"] == "completed"
+    assert report.outcome == "caller_hung_up"
+
+
+async def test_a_transfer_and_a_voicemail_are_played_through() -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.close(1000)
+
+    knobs = Knobs(
+        timings=FAST,
+        dial_status="no-answer",
+        dial_s=0.1,
+        record_s=0.1,
+        stream_event_after_close="stream-error",
+    )
+    async with bridge_with(media) as bridge:
+        bridge.documents["/next"] = (
+            200,
+            '<Response><Pause length="0.1"/><Dial action="/dialed"><Number>+1555</Number></Dial>'
+            "</Response>",
+        )
+        bridge.documents["/dialed"] = (200, '<Response><Record action="/recorded"/></Response>')
+        bridge.documents["/recorded"] = (200, "<Response><Hangup/></Response>")
+        report = await call(bridge, knobs=knobs)
+
+    forms = {path: dict(form) for path, _, form in bridge.requests}
+    assert forms["/dialed"]["DialCallStatus"] == "no-answer"
+    assert forms["/recorded"]["RecordingSid"].startswith("RE")
+    assert forms["/stream-status"]["StreamEvent"] == "stream-error"
+    verbs = [event.verb for event in report.events if isinstance(event, events.VerbBegun)]
+    assert verbs == ["Connect", "Pause", "Dial", "Record", "Hangup"]
+    assert report.ok
+
+
+async def test_a_bridge_that_is_not_there_fails_the_call() -> None:
+    async with bridge_with(silent_until_the_end) as bridge:
+        pass
+    report = await call(bridge, status_callback_url=PUBLIC_URL + "/status")
+
+    assert (report.outcome, report.figures.answer_ms) == ("failed", None)
+    assert [warning.code for warning in report.warnings] == [11205]
+    asked = [event for event in report.events if isinstance(event, events.Requested)]
+    assert [(event.purpose, event.status) for event in asked] == [
+        ("voice", None),
+        ("call-status", None),
+    ]
+
+
+async def test_a_call_is_written_as_a_recording_of_both_sides(tmp_path) -> None:
+    async def media(peer: Peer) -> None:
+        async for message in peer.messages():
+            if message["event"] == "start":
+                peer.play(tone(200))
+
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, SAY, HANG_UP)
+    path = write_wav(report, tmp_path / "deep" / "call.wav")
+
+    with wave.open(str(path)) as file:
+        shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+        assert shape == (2, 2, 8000)
+        assert file.getnframes() == len(report.caller_track)
+
+
+async def test_an_attacker_may_come_late_with_start() -> None:
+    first: list[str] = []
+
+    async def media(peer: Peer) -> None:
+        peer.close(1008)
+        async for message in peer.messages():
+            first.append(message["event"])
+
+    knobs = Knobs(timings=FAST, mischief=Mischief(start_after_s=30))
+    async with bridge_with(media) as bridge:
+        report = await call(bridge, knobs=knobs)
+
+    assert first == []
+    assert report.streams[0].close_code == 1008
+    assert report.streams[0].sent_frames == 0

@@ -214,6 +214,28 @@ def test_a_held_line_delivers_everything_at_once_and_in_order() -> None:
     assert chunks == list(range(1, len(chunks) + 1))
 
 
+def test_a_line_that_stalls_sends_nothing_for_a_while_and_no_stop() -> None:
+    frames = sent(stream(weather=Weather(stall_at_s=0.2, stall_s=1.0)), 100)
+    timestamps = [int(frame["media"]["timestamp"]) for frame in frames]
+
+    assert max(after - before for before, after in pairwise(timestamps)) >= 980
+    assert {frame["event"] for frame in frames} == {"media"}
+
+
+def test_pieces_of_odd_sizes_carry_every_byte_in_order() -> None:
+    one = stream(weather=Weather(odd_sizes=True))
+    sound = [bytes([tick % 250]) * 160 for tick in range(200)]
+    pieces = [
+        base64.b64decode(json.loads(text)["media"]["payload"])
+        for tick, frame in enumerate(sound)
+        for text in one.frame(frame, speaking=True, now=1 + tick * 0.02)
+    ]
+
+    assert len({len(piece) for piece in pieces}) > 20
+    assert b"".join(sound).startswith(b"".join(pieces))
+    assert all(20 <= len(piece) <= 320 for piece in pieces)
+
+
 def test_a_clear_on_its_way_is_crossed_by_the_echo_of_a_mark() -> None:
     one = stream(weather=Weather(clear_delay_s=0.1))
     one.receive(twilio.media_text("MZ1", bytes(800)), 1.0)

@@ -35,7 +35,10 @@ def receipts_of(window_s: float = 3600) -> tuple[Receipts, Delays, Delays]:
     return Receipts(delays, newest, window), delays, newest
 
 
-@given(st.lists(st.integers(1, 700), min_size=1, max_size=20), st.binary(max_size=50))
+noise = st.binary(max_size=50).filter(lambda sound: b"hOLD" not in sound)
+
+
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=20), noise)
 def test_stamps_are_found_however_the_sound_is_cut(sizes: list[int], before: bytes) -> None:
     receipts, delays, _ = receipts_of()
     sound = before + b"".join(stamped(number) for number in range(12))
