@@ -83,17 +83,25 @@ class PhraseCache:
     ::
 
         async with PhraseCache(redis_url, speech=speech, wall_clock=time.time) as phrases:
-            await phrases.warm(profiles)
+            phrases.warm(profiles)
             audio = phrases.at_hand(profile, text)        # no waiting: this process's copy
             audio = await phrases.get(profile, kind, text)
     """
 
     def __init__(
-        self, redis_url: str, *, speech: Speech | None, wall_clock: Callable[[], float]
+        self,
+        redis_url: str,
+        *,
+        speech: Speech | None,
+        wall_clock: Callable[[], float],
+        refresh_s: float = REFRESH_S,
+        local_bytes: int = LOCAL_BYTES,
     ) -> None:
         self._redis: Any = connect(redis_url)
         self._speech = speech
         self._wall_clock = wall_clock
+        self._refresh_s = refresh_s
+        self._most_local_bytes = local_bytes
         self._local: OrderedDict[str, bytes] = OrderedDict()
         self._local_bytes = 0
         self._filling: dict[str, asyncio.Future[bytes]] = {}
@@ -236,13 +244,8 @@ class PhraseCache:
 
     async def _find(self, key: str) -> bytes | None:
         stored = await self._redis.get(key)
-        if stored is None:
-            return None
-        try:
-            return _decode(stored).audio
-        except msgspec.DecodeError:
-            log.warning("phrase_unreadable", key=key)
-            return None
+        phrase = None if stored is None else _readable(key, stored)
+        return None if phrase is None else phrase.audio
 
     async def _make(self, key: str, profile: Profile, kind: str, text: str) -> bytes:
         audio = await self._speak(profile, text)
@@ -273,7 +276,7 @@ class PhraseCache:
     def _keep_local(self, key: str, audio: bytes) -> None:
         self._local_bytes += len(audio) - len(self._local.pop(key, b""))
         self._local[key] = audio
-        while self._local_bytes > LOCAL_BYTES:
+        while self._local_bytes > self._most_local_bytes:
             self._local_bytes -= len(self._local.popitem(last=False)[1])
 
     def _forget_local(self) -> None:
@@ -292,17 +295,20 @@ class PhraseCache:
 
     async def _look_for_flushes(self) -> None:
         while True:
-            await asyncio.sleep(REFRESH_S)
-            try:
-                epoch = await self._redis.get("phrases:epoch") or b"0"
-                await self._write_down_hits()
-            except (RedisError, OSError):
-                continue
-            flushed, self._epoch = self._epoch not in (b"", epoch), epoch
-            if flushed:
-                self._forget_local()
-            if self._warm_profiles and self._cold():
-                await self._warm_all()
+            await self._look_once()
+            await asyncio.sleep(self._refresh_s)
+
+    async def _look_once(self) -> None:
+        try:
+            epoch = await self._redis.get("phrases:epoch") or b"0"
+            await self._write_down_hits()
+        except (RedisError, OSError):
+            return
+        flushed, self._epoch = self._epoch not in (b"", epoch), epoch
+        if flushed:
+            self._forget_local()
+        if self._warm_profiles and self._cold():
+            await self._warm_all()
 
     def _cold(self) -> bool:
         return any(
@@ -333,8 +339,9 @@ class PhraseCache:
             raise StateUnavailable(f"Redis: {type(error).__name__}") from error
         stored = []
         for key, value in zip(keys, values, strict=True):
-            if value is not None:
-                stored.append((key.decode(), _decode(value)))
+            phrase = None if value is None else _readable(key, value)
+            if phrase is not None:
+                stored.append((key.decode(), phrase))
         return stored
 
 
@@ -343,6 +350,14 @@ def phrase_key(profile: Profile, text: str) -> str:
     voice = f"{profile.speaking.model}:{profile.speaking.speed}"
     digest = hashlib.sha256(f"{voice}\n{text}".encode()).hexdigest()[:32]
     return f"phrase:{profile.id}:{digest}"
+
+
+def _readable(key: str | bytes, stored: bytes) -> _Phrase | None:
+    try:
+        return _decode(stored)
+    except msgspec.DecodeError:
+        log.warning("phrase_unreadable", key=str(key))
+        return None
 
 
 def _entry(key: str, phrase: _Phrase) -> PhraseEntry:

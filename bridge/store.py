@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+import structlog
 from redis.exceptions import RedisError
 
 from bridge.call.commands import NextStep
@@ -30,6 +31,8 @@ TICKET_S: Final = 60
 """Between the TwiML and ``start`` lie 0.6 s (twilio-voice.md 1.4)."""
 
 _TOKEN_BYTES = 32
+
+log = structlog.get_logger()
 
 # KEYS call, ticket · ARGV practice, now, kept s, ticket s, call_sid. A new stream is a new
 # generation: whoever held the call before is fenced off from here on.
@@ -159,17 +162,11 @@ class ConversationStore:
             return Refused(why=answer[0].decode())
         practice, started_utc = answer[1].decode(), float(answer[2])
         stored = answer[3] if len(answer) > 3 else None
-        if stored:
-            conversation = _decode(stored)
-            conversation.generation = generation
-            conversation.ended = ""
-        else:
-            conversation = Conversation(
-                call_sid=call_sid,
-                practice=practice,
-                started_utc=started_utc,
-                generation=generation,
-            )
+        conversation = _readable(stored) or Conversation(
+            call_sid=call_sid, practice=practice, started_utc=started_utc
+        )
+        conversation.generation = generation
+        conversation.ended = ""
         return Admitted(practice=practice, generation=generation, conversation=conversation)
 
     async def save(self, call_sid: str, generation: int, stored: bytes, *, ended: str = "") -> None:
@@ -214,15 +211,24 @@ class ConversationStore:
         )
 
     async def load(self, call_sid: str) -> Conversation | None:
-        """The conversation as it was last saved."""
+        """The conversation as it was last saved; None if there is none that we can read."""
         stored = await self._ask(self._redis.get(_conversation_key(call_sid)))
-        return None if stored is None else _decode(stored)
+        return _readable(stored)
 
     async def _ask(self, command: Any) -> Any:
         try:
             return await command
         except (RedisError, OSError) as error:
             raise StateUnavailable(f"Redis: {type(error).__name__}") from error
+
+
+def _readable(stored: bytes | None) -> Conversation | None:
+    """Half a memory is worse than none: of what cannot be read nothing is taken over."""
+    try:
+        return None if stored is None else _decode(stored)
+    except msgspec.DecodeError:
+        log.error("conversation_unreadable", code="bridge_error")
+        return None
 
 
 def _call_key(call_sid: str) -> str:
