@@ -3,12 +3,14 @@
 The same routes can be mounted in the bridge (``ADMIN_IN_WEB=1``), where one process must do.
 """
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
+import structlog
 import uvicorn
 from litestar import Litestar, Router, get
 from litestar.datastructures import CacheControlHeader
@@ -29,6 +31,8 @@ from tools.queue import ToolQueue
 ROOT = "/admin"
 SHUTDOWN_S = 5
 """Requests get so long to finish after SIGTERM; an open stream would otherwise hold us for ever."""
+
+log = structlog.get_logger()
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -116,6 +120,9 @@ def main(environ: Mapping[str, str]) -> int:
         logs.configure("admin", level=found.log_level)
     except ValueError as error:
         raise SettingsRefused(str(error)) from error
+    # Its lines about starting and stopping say less than ours.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    log.info("listening", host=found.host, port=found.port, tokens=len(found.tokens))
     reports.start(found.sentry_dsn, process="admin")
     app: Any = create_app(found)
     uvicorn.run(

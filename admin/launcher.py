@@ -79,7 +79,7 @@ class Launcher:
         self._ports = ports
         self._lines = dict(lines if lines is not None else procfile.read(procfile.find()))
         self._echo = echo
-        self._tell = tell
+        self._show = tell
         self._children: list[Child] = []
         self._dead: asyncio.Queue[Child] = asyncio.Queue()
         self._stack = AsyncExitStack()
@@ -129,6 +129,10 @@ class Launcher:
             Stopped, ChildDied: as in :meth:`until_ended`; ``work`` is cancelled.
         """
         await self._or_stopped(work)
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the terminal went away; the run goes on
+            self._show(text)
 
     def pid_of(self, name: str) -> int:
         """The process id of a running child."""

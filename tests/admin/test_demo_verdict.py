@@ -1,16 +1,21 @@
 """When a demo may say that it showed what it set out to show."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from admin.calling import Told
-from admin.demo import confirmation_heard, overlapping
+from admin.demo import confirmation_heard, make_room, overlapping
 from admin.heard import Heard
 from admin.narrative import FunctionCall
-from tools.calendar import Appointment
+from tools import migrations
+from tools.calendar import Appointment, Calendar, Wanted
+from tools.database import open_engine
+from tools.seed import seed
 
 SAY = "Ines Moreau is booked for a cleaning tomorrow. Anything else?"
 SENTENCES = ["Which suits you?", "Ines Moreau is booked for a cleaning tomorrow.", "Anything else?"]
@@ -64,6 +69,48 @@ def appointment(provider: str, start: datetime, minutes: int = 30) -> Appointmen
         service="cleaning", start=start, end=start + timedelta(minutes=minutes), call_sid="CA1",
         booked_utc=NOON,
     )  # fmt: skip
+
+
+async def book(url: str, count: int) -> None:
+    await seed(url)
+    engine = open_engine(url)
+    calendar = Calendar(engine)
+    practice = await calendar.practices.practice("hillside")
+    (service,) = (
+        each for each in await calendar.practices.services(practice) if each.name == "cleaning"
+    )
+    providers = await calendar.practices.providers(practice, service)
+    day = calendar.now(practice).date()
+    slots = await calendar.free(
+        practice, service, providers, first_day=day, last_day=day + timedelta(days=10)
+    )
+    hourly = {slot.start.replace(minute=0): slot for slot in slots if slot.start.minute == 0}
+    for number, slot in enumerate(list(hourly.values())[:count]):
+        wanted = Wanted(
+            service=service, start=slot.start, patient_name=f"Patient {number}",
+            phone="+12125550142", idempotency_key=str(number), providers=(slot.provider,),
+        )  # fmt: skip
+        assert await calendar.book(practice, wanted) is not None
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(("bookings", "begins_anew"), [(2, False), (13, True)])
+async def test_a_calendar_that_is_nearly_full_begins_anew(
+    tmp_path: Path, bookings: int, begins_anew: bool
+) -> None:
+    url = f"sqlite:///{tmp_path}/holdfast.db"
+    await asyncio.to_thread(migrations.upgrade, url)
+    await book(url, bookings)
+
+    assert await make_room(tmp_path) is begins_anew
+    assert (tmp_path / "holdfast.db").exists() is not begins_anew
+
+
+async def test_a_run_that_was_killed_early_is_no_hindrance(tmp_path: Path) -> None:
+    assert not await make_room(tmp_path)
+    (tmp_path / "holdfast.db").touch()
+
+    assert not await make_room(tmp_path)
 
 
 def test_two_appointments_of_one_provider_may_touch_but_not_overlap() -> None:

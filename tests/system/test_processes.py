@@ -246,6 +246,18 @@ def test_a_scenario_that_is_none_is_told_in_one_line(house) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_load_measures_a_bridge_of_its_own(tmp_path: Path) -> None:
+    words = ["load", "--calls", "2", "--seconds", "1", "--json", "--state", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "admin.cli", *words],
+        cwd=ROOT, env=without_ours(os.environ), capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+
+    report = json.loads(done.stdout)
+    assert (report["calls"], report["ended_early"], report["malformed"]) == (2, 0, 0), done.stderr
+    assert report["cpu_ms_per_call_second"] > 0
+
+
 def test_without_a_house_the_commands_say_so(tmp_path: Path) -> None:
     for words in (["queues"], ["phrases", "list"], ["call", "cleaning"]):
         done = subprocess.run(
