@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 
 from bridge.call.conversation import Conversation, FunctionCallNote, Utterance
-from bridge.call.session import Manners
+from bridge.call.manners import Manners
 from bridge.profile import Profile, Thinking
 from bridge.wire import deepgram, mulaw
 from tools.catalog import Tool, parameters_schema

@@ -2,8 +2,11 @@
 
 * ``session``: ``CallSession``, the table of contents of a call.
 * ``events``, ``commands``: what may happen; what may be asked.
+* ``manners``: one practice's words and patience.
 * ``conversation``: what must survive a bridge.
-* ``turns``: who has the floor. ``playback``: what was sent against what was heard.
-* ``functions``: function calls asked and not answered. ``fillers``: when to bridge the wait.
+* ``turns``: who has the floor. ``hearing``: the caller's audio until the agent listens.
+* ``playback``: what was sent against what was heard. ``replies``: whose words that were.
+* ``functions``: function calls asked and not answered. ``answers``: what the agent is told.
+* ``fillers``: when to bridge the wait.
 * ``timings``: stamps → latencies. ``recording``: events as bytes, to be replayed.
 """

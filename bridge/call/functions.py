@@ -35,6 +35,11 @@ class FunctionCalls:
         """True while the agent waits for it."""
         return function_call_id in self._pending
 
+    def asked_at(self, function_call_id: str) -> float | None:
+        """When it was asked; None if nobody waits for it."""
+        pending = self._pending.get(function_call_id)
+        return None if pending is None else pending.asked_at
+
     def answer(self, function_call_id: str) -> Pending | None:
         """It is being answered; None if nobody waits for it."""
         return self._pending.pop(function_call_id, None)

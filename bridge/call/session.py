@@ -4,12 +4,11 @@ Owns the order of things (greeting, agent, talk, end) and composes the parts. Le
 ``turns``, what was heard to ``playback`` and ``replies``, open function calls to ``functions``.
 """
 
-from collections import deque
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import UNSET
 
+from bridge.call.answers import Answers
 from bridge.call.commands import (
     CloseAgent,
     Command,
@@ -20,11 +19,10 @@ from bridge.call.commands import (
     HangUp,
     NextStep,
     PlayVoice,
-    RunTool,
     Save,
     SendVoice,
 )
-from bridge.call.conversation import Conversation, FunctionCallNote, Utterance
+from bridge.call.conversation import Conversation, Utterance
 from bridge.call.events import (
     AgentAudio,
     AgentLost,
@@ -36,16 +34,17 @@ from bridge.call.events import (
     Wakeup,
 )
 from bridge.call.fillers import Fillers
-from bridge.call.functions import FunctionCalls, Pending
+from bridge.call.functions import FunctionCalls
+from bridge.call.hearing import Hearing
+from bridge.call.manners import Manners
 from bridge.call.playback import Playback
 from bridge.call.replies import Replies
 from bridge.call.timings import Stamps
 from bridge.call.turns import Turns
 from bridge.errors import InvalidTransition
 from bridge.wire import deepgram, mulaw, twilio
-from tools.catalog import Tool, decode_arguments, effect_key
-from tools.contract import Done, Failed, ToolJob, ToolOutcome
-from tools.errors import BadArguments
+from tools.catalog import Tool
+from tools.contract import ToolOutcome
 
 MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
 """A mark at least behind every second of audio, so that the playback clock is corrected often."""
@@ -57,34 +56,7 @@ LAST_MARK_PATIENCE_S = 2.0
 GONE_PATIENCE_S = 6.0
 """After hanging up, so long until the call ends whether or not its line was closed."""
 
-_COMPLETED_LATER = (
-    "For your information, not to be read out word by word: the earlier request to {tool} has "
-    "been completed after all. Its result: {content} Tell the caller at the next opportunity."
-)
-
-
 _AFTER_HANGING_UP = (twilio.Stop, twilio.Mark, CallerGone, Wakeup)
-
-
-class Manners(msgspec.Struct, frozen=True, kw_only=True):
-    """How one practice's calls behave: words and patience."""
-
-    greeting: str
-    fillers: tuple[str, ...] = ()
-    apology: str
-    """Said when the agent is lost and the call cannot go on."""
-    filler_after_s: float = 1.2
-    """Seconds after a function call before a filler plays."""
-    greeting_patience_s: float = 0.25
-    """Seconds to wait for the greeting's audio before the agent is to greet by itself."""
-    agent_patience_s: float = 8.0
-    """Seconds from ``start`` in which the agent has to be ready."""
-    longest_call_s: float = 6600.0
-    """Below the two hours after which Deepgram ends a session (deepgram-voice-agent.md 1.5)."""
-    group_bytes: int = mulaw.FRAME_BYTES
-    """Caller audio goes to the agent in pieces of this size; one Twilio frame adds no delay."""
-    kept_bytes: int = 10 * mulaw.SAMPLE_RATE_HZ
-    """Caller audio kept until the agent is ready, oldest dropped first."""
 
 
 class CallSession:
@@ -106,15 +78,11 @@ class CallSession:
         self.stream_sid = ""
         self.stray_bytes = 0
         """Agent audio of cut turns that was thrown away."""
-        self.unsent_bytes = 0
-        """Caller audio that was dropped because the agent was not ready in time."""
-        self.late_outcomes = 0
-        """Outcomes nobody waited for any more."""
         self._manners = manners
-        self._catalog = catalog
         self._playback = Playback()
         self._turns = Turns()
         self._functions = FunctionCalls()
+        self._answers = Answers(conversation, self._functions, catalog)
         self._fillers = Fillers(manners.fillers, after_s=manners.filler_after_s)
         self._now = 0.0
         self._began_at = 0.0
@@ -125,10 +93,7 @@ class CallSession:
         self._configured = False
         self._ready = False
         self._agent_greets = False
-        self._kept: deque[bytes] = deque()
-        self._kept_bytes = 0
-        self._group: list[bytes] = []
-        self._group_bytes = 0
+        self._hearing = Hearing(group_bytes=manners.group_bytes, kept_bytes=manners.kept_bytes)
         self._replies = Replies(conversation)
         self._voiced: int | None = None
         self._filler_reply: int | None = None
@@ -140,6 +105,16 @@ class CallSession:
         self._hung_up = False
         self._ended = False
         conversation.stream_lost()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Caller audio that was dropped because the agent was not ready in time."""
+        return self._hearing.dropped_bytes
+
+    @property
+    def late_outcomes(self) -> int:
+        """Outcomes nobody waited for any more."""
+        return self._answers.late
 
     # --- the table of contents ---------------------------------------------------------------
 
@@ -255,32 +230,14 @@ class CallSession:
             return []
         self._ready = True
         self._agent_until = None
-        kept, self._kept = self._kept, deque()
-        self._kept_bytes = 0
-        return [SendVoice(b"".join(kept))] if kept else []
+        kept = self._hearing.open()
+        return [SendVoice(kept)] if kept else []
 
     # --- sound -------------------------------------------------------------------------------
 
     def _caller_audio(self, audio: bytes) -> list[Command]:
-        if not self._ready or not audio:
-            self._keep(audio)
-            return []
-        if len(audio) >= self._manners.group_bytes and not self._group:
-            return [SendVoice(audio)]
-        self._group.append(audio)
-        self._group_bytes += len(audio)
-        if self._group_bytes < self._manners.group_bytes:
-            return []
-        audio, self._group, self._group_bytes = b"".join(self._group), [], 0
-        return [SendVoice(audio)]
-
-    def _keep(self, audio: bytes) -> None:
-        self._kept.append(audio)
-        self._kept_bytes += len(audio)
-        while self._kept_bytes > self._manners.kept_bytes:
-            dropped = len(self._kept.popleft())
-            self._kept_bytes -= dropped
-            self.unsent_bytes += dropped
+        piece = self._hearing.hear(audio)
+        return [SendVoice(piece)] if piece else []
 
     def _agent_audio(self, audio: bytes, now: float) -> list[Command]:
         if self._turns.latched or self._closing or not audio:
@@ -474,101 +431,18 @@ class CallSession:
         if self._closing:
             return []
         self._turns.release()
-        commands: list[Command] = []
-        for call in asked:
-            if call.client_side and not self._functions.knows(call.id):
-                commands += self._ask_one(call, now)
+        commands = self._answers.ask(asked, now, self._at_s(now))
         return [*commands, self._save(now)] if commands else []
 
-    def _ask_one(self, call: deepgram.FunctionCall, now: float) -> list[Command]:
-        tool = self._catalog.get(call.name)
-        arguments = call.arguments_json
-        self.conversation.ask(
-            FunctionCallNote(
-                function_call_id=call.id,
-                tool=call.name,
-                arguments=arguments,
-                at_s=self._at_s(now),
-                effect=tool is not None and tool.effect,
-            )
-        )
-        signature = None if call.thought_signature is UNSET else call.thought_signature
-        if tool is None:
-            error = Failed(
-                function_call_id=call.id,
-                tool=call.name,
-                code="unknown_tool",
-                say=f"There are only these tools: {', '.join(self._catalog)}.",
-            )
-            return self._respond(error, signature, now)
-        try:
-            decoded = decode_arguments(tool, arguments)
-        except BadArguments as wrong:
-            error = Failed(function_call_id=call.id, tool=tool.name, code=wrong.code, say=wrong.say)
-            return self._respond(error, signature, now)
-        pending = Pending(
-            function_call_id=call.id,
-            tool=tool,
-            asked_at=now,
-            deadline_at=now + tool.budget_s,
-            thought_signature=signature,
-        )
-        self._functions.ask(pending)
-        job = ToolJob(
-            function_call_id=call.id,
-            call_sid=self.conversation.call_sid,
-            practice=self.conversation.practice,
-            tool=tool.name,
-            arguments=arguments,
-            budget_s=tool.budget_s,
-            effect=tool.effect,
-            idempotency_key=effect_key(tool, self.conversation.practice, decoded),
-        )
-        return [RunTool(job=job)]
-
     def _answer(self, outcome: ToolOutcome, now: float) -> list[Command]:
-        pending = self._functions.answer(outcome.function_call_id)
-        if pending is not None:
-            self.stamps.add("function_call", now - pending.asked_at, self._at_s(now))
-            return [*self._respond(outcome, pending.thought_signature, now), self._save(now)]
-        self.late_outcomes += 1
-        tool = self._functions.take_orphan(outcome.function_call_id)
-        if tool is None or not isinstance(outcome, Done):
-            return []
-        self.conversation.answer(
-            outcome.function_call_id,
-            response=outcome.content,
-            at_s=self._at_s(now),
-            outcome="done",
-        )
-        fact = _COMPLETED_LATER.format(tool=tool.name, content=outcome.content)
-        update: list[Command] = [deepgram.UpdatePrompt(prompt=fact)] if self._ready else []
-        return [*update, self._save(now)]
-
-    def _respond(self, outcome: ToolOutcome, signature: str | None, now: float) -> list[Command]:
-        content, word = _as_content(outcome)
-        self.conversation.answer(
-            outcome.function_call_id, response=content, at_s=self._at_s(now), outcome=word
-        )
-        return [
-            deepgram.FunctionCallResponse(
-                id=outcome.function_call_id,
-                name=outcome.tool,
-                content=content,
-                thought_signature=UNSET if signature is None else signature,
-            )
-        ]
+        asked_at = self._functions.asked_at(outcome.function_call_id)
+        if asked_at is not None:
+            self.stamps.add("function_call", now - asked_at, self._at_s(now))
+        commands = self._answers.answer(outcome, self._at_s(now), agent_listens=self._ready)
+        return [*commands, self._save(now)] if commands is not None else []
 
     def _withdraw(self, cancelled: list[deepgram.CancelledFunction], now: float) -> list[Command]:
-        """The agent dropped them: reads are forgotten, an effect may come true all the same."""
-        changed = False
-        for call in cancelled:
-            pending = self._functions.cancel(call.id)
-            if pending is not None:
-                changed = True
-                self.conversation.answer(
-                    call.id, response=None, at_s=self._at_s(now), outcome="cancelled"
-                )
+        changed = self._answers.withdraw([call.id for call in cancelled], self._at_s(now))
         return [self._save(now)] if changed else []
 
     # --- time --------------------------------------------------------------------------------
@@ -589,14 +463,7 @@ class CallSession:
         latched_until = self._turns.latched_until
         if latched_until is not None and latched_until <= now:
             self._turns.release()
-        for pending in self._functions.expired(now):
-            no_answer = Failed(
-                function_call_id=pending.function_call_id,
-                tool=pending.tool.name,
-                code="doubt" if pending.tool.effect else "budget_spent",
-                say=pending.tool.fallback,
-            )
-            commands += self._respond(no_answer, pending.thought_signature, now)
+        commands += self._answers.expire(now, self._at_s(now))
         filler_due = self._filler_due()
         since = self._functions.filler_since
         if filler_due is not None and filler_due <= now and since is not None:
@@ -612,13 +479,11 @@ class CallSession:
             return []
         self._closing, self._closing_reason = "goodbye", "agent_lost"
         self._ready = False
+        self._hearing.close()
         self._agent_until = self._greeting_until = None
         self._close_until = now + APOLOGY_PATIENCE_S
         self._turns.release()
-        for function_call_id in self._functions.forget_all():
-            self.conversation.answer(
-                function_call_id, response=None, at_s=self._at_s(now), outcome="agent_lost"
-            )
+        self._answers.give_up(self._at_s(now))
         commands = self._mark()
         self._close_reply()
         return [*commands, FetchPhrase(kind="apology", text=self._manners.apology), self._save(now)]
@@ -649,11 +514,3 @@ class CallSession:
 
     def _at_s(self, now: float) -> float:
         return self._elapsed_before_s + now - self._began_at
-
-
-def _as_content(outcome: ToolOutcome) -> tuple[str, str]:
-    """What the agent is given, and the word the conversation keeps of it."""
-    if isinstance(outcome, Done):
-        return outcome.content, "done"
-    error = {"error": outcome.code, "say": outcome.say}
-    return msgspec.json.encode(error).decode(), outcome.code

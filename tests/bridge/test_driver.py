@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from bridge.call import recording
 from bridge.call.conversation import Conversation
 from bridge.call.events import CallerGone
-from bridge.call.session import GONE_PATIENCE_S, CallSession, Manners
+from bridge.call.manners import Manners
+from bridge.call.session import GONE_PATIENCE_S, CallSession
 from bridge.driver import PIECE_BYTES, CallDriver
 from bridge.wire import deepgram
 from tests.bridge.virtual_time import in_virtual_time

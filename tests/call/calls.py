@@ -5,7 +5,8 @@ from typing import Any
 from bridge.call.commands import Command
 from bridge.call.conversation import Conversation, Utterance
 from bridge.call.events import AgentAudio, Event, PhraseReady, Wakeup
-from bridge.call.session import CallSession, Manners
+from bridge.call.manners import Manners
+from bridge.call.session import CallSession
 from bridge.wire import deepgram, mulaw, twilio
 from tools.catalog import CATALOG, Tool
 
