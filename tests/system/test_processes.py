@@ -269,6 +269,40 @@ def test_without_a_house_the_commands_say_so(tmp_path: Path) -> None:
         assert "nothing runs in" in done.stderr
 
 
+def test_where_only_the_lock_is_installed_the_profile_makes_the_command(tmp_path: Path) -> None:
+    (tmp_path / "python").symlink_to(sys.executable)
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", ". ./.profile; holdfast --help"],
+        cwd=ROOT,
+        env={"HOME": str(tmp_path), "PATH": f"{tmp_path}:{os.defpath}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("usage: holdfast")
+
+
+async def test_a_house_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    house = subprocess.Popen(
+        [sys.executable, "-m", "admin.cli", "dev", "--state", str(tmp_path),
+         "--port=0", "--admin-port=0", "--simulator-port=0"],
+        cwd=ROOT, env=without_ours(os.environ), stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        while RunFile.read(tmp_path) is None:
+            assert house.poll() is None
+            await asyncio.sleep(0.05)
+
+    house.kill()
+    await asyncio.to_thread(house.wait)
+
+    again = StateDirectory(tmp_path)
+    await again.lock()
+    again.close()
+
+
 async def test_ctrl_c_ends_a_house_and_leaves_no_process(tmp_path: Path) -> None:
     house = subprocess.Popen(
         [sys.executable, "-m", "admin.cli", "dev", "--state", str(tmp_path),
