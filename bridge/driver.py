@@ -41,15 +41,13 @@ from bridge.call.events import (
 )
 from bridge.call.session import CallSession
 from bridge.errors import AgentUnavailable, BridgeError, CallHeldElsewhere, StateUnavailable
+from bridge.saver import Keeper, Saver
 from bridge.wire import deepgram, twilio
 from tools.contract import Failed, ToolJob, ToolOutcome
 from tools.errors import ToolError
 
 PIECE_BYTES: Final = 4000
 """Phrases go to Twilio in pieces of half a second."""
-SAVE_TRIES: Final = 5
-LAST_SAVE_S: Final = 3.0
-"""How long the end of a call waits for its last save; the socket is closed by then."""
 
 _FRAMES: Final = frozenset({twilio.Media, AgentAudio})
 """Events that come by the hundred a second; none of them makes a wake-up earlier."""
@@ -82,14 +80,6 @@ class Tools(Protocol):
     def attach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
     def detach(self, call_sid: str) -> None: ...  # noqa: D102
     async def submit(self, job: ToolJob) -> None: ...  # noqa: D102
-
-
-class Keeper(Protocol):
-    """Where the conversation is kept; bound to this call and generation."""
-
-    def encode(self) -> bytes: ...  # noqa: D102 - a snapshot of the conversation
-    async def save(self, stored: bytes, ended: str) -> None: ...  # noqa: D102
-    async def plan(self, next_step: NextStep) -> None: ...  # noqa: D102
 
 
 class Phrases(Protocol):
@@ -152,12 +142,16 @@ class CallDriver:
         self._timer_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._partings: set[asyncio.Task[None]] = set()
-        self._unsaved: bytes | None = None
-        self._save_wanted = asyncio.Event()
         self._over = asyncio.Event()
         self._reason = ""
         self._log = log.bind(
             call_sid=session.conversation.call_sid, generation=session.conversation.generation
+        )
+        self._saver = Saver(
+            keeper,
+            log=self._log,
+            counts=self.counts,
+            held_elsewhere=lambda: self.hang_up("held_elsewhere"),
         )
 
     # --- life --------------------------------------------------------------------------------
@@ -173,7 +167,7 @@ class CallDriver:
         call_sid = self.session.conversation.call_sid
         self._log = self._log.bind(stream_sid=start.stream_sid)
         self._tools.attach(call_sid, self._outcome)
-        saver = asyncio.create_task(self._save_changes(), name="saver")
+        saver = asyncio.create_task(self._saver.run(), name="saver")
         watcher = asyncio.create_task(self._watch(closed), name="caller watcher")
         try:
             self.feed(start)
@@ -191,12 +185,7 @@ class CallDriver:
 
     async def finish(self) -> None:
         """The last save and the agent's goodbye, once the caller's socket needs nobody."""
-        self._unsaved = None
-        try:
-            async with asyncio.timeout(LAST_SAVE_S):
-                await self._keep(self._keeper.encode(), self.session.conversation.ended)
-        except TimeoutError:
-            self.counts["unsaved"] += 1
+        await self._saver.finish(self.session.conversation.ended)
         await asyncio.gather(*self._partings, return_exceptions=True)
         self._tell_the_log()
 
@@ -317,8 +306,7 @@ class CallDriver:
             case deepgram.FunctionCallResponse() | deepgram.UpdatePrompt():
                 self._tell_agent(command)
             case Save():
-                self._unsaved = self._keeper.encode()
-                self._save_wanted.set()
+                self._saver.want()
             case FetchPhrase():
                 self._fetch(command.kind, command.text)
             case RunTool():
@@ -420,31 +408,6 @@ class CallDriver:
         except (StateUnavailable, CallHeldElsewhere) as error:
             self._log.warning("next_step_not_kept", code=error.code)
         self.feed(CallerGone())
-
-    async def _save_changes(self) -> None:
-        """Keeps the latest snapshot; slower than the talk, it skips to the newest."""
-        while True:
-            await self._save_wanted.wait()
-            self._save_wanted.clear()
-            stored, self._unsaved = self._unsaved, None
-            if stored is not None:
-                await self._keep(stored, "")
-
-    async def _keep(self, stored: bytes, ended: str) -> None:
-        for attempt in range(SAVE_TRIES):
-            try:
-                await self._keeper.save(stored, ended)
-                return
-            except StateUnavailable as error:
-                self._log.warning("not_saved", code=error.code, attempt=attempt)
-                await asyncio.sleep(min(2.0, 0.1 * 2**attempt))
-            except CallHeldElsewhere as error:
-                self._log.warning("gave_way", code=error.code)
-                self.hang_up("held_elsewhere")
-                return
-            if self._unsaved is not None:
-                return  # a newer snapshot waits
-        self.counts["unsaved"] += 1
 
     # --- time --------------------------------------------------------------------------------
 
