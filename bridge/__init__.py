@@ -5,7 +5,7 @@
 * ``caller``, ``agent``: the two lines as typed messages.
 * ``wire``: every message of both protocols, both directions.
 * ``persona``, ``profile``: what the agent is told, and the practice it speaks for.
-* ``phrases``, ``speech``, ``store``: cached audio, text to speech, conversation state.
+* ``phrases``, ``speech``: cached audio, text to speech. ``store``, ``saver``: conversation state.
 * ``app``, ``routes``, ``settings``, ``errors``: the process.
 * ``simulator``: a fake Twilio and a fake Deepgram; nothing in here imports it.
 """
