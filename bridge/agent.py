@@ -54,11 +54,14 @@ class AgentEar(Protocol):
 class AgentLink(ClientConnection):
     """One session with the agent. Sending never waits: what the line does not take is bounded."""
 
-    def __init__(self, protocol: ClientProtocol, *, ear: AgentEar, **options: Any) -> None:
+    def __init__(
+        self, protocol: ClientProtocol, *, ear: AgentEar, keep_alive_s: float, **options: Any
+    ) -> None:
         super().__init__(protocol, **options)
         self.dropped_bytes = 0
         """Caller audio that was dropped because the line did not take it."""
         self._ear = ear
+        self._look_every_s = keep_alive_s / 2
         self._held_back: deque[bytes] = deque()
         self._held_back_bytes = 0
         self._fragments: list[bytes] = []
@@ -67,7 +70,15 @@ class AgentLink(ClientConnection):
         self._keep_alive: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def open(cls, url: str, *, api_key: str, session_id: str, ear: AgentEar) -> "AgentLink":
+    async def open(
+        cls,
+        url: str,
+        *,
+        api_key: str,
+        session_id: str,
+        ear: AgentEar,
+        keep_alive_s: float = KEEP_ALIVE_S,
+    ) -> "AgentLink":
         """Connect; ``Welcome`` arrives at the ear.
 
         Args:
@@ -75,13 +86,14 @@ class AgentLink(ClientConnection):
             api_key: Sent as ``Token``; with ``Bearer`` it would be refused (1.2).
             session_id: The call's sid, for tracing at both ends.
             ear: Told everything that arrives, beginning before this method returns.
+            keep_alive_s: At the latest after so long a silence of ours a KeepAlive is sent.
 
         Raises:
             AgentUnavailable: refused (with its HTTP status), unreachable, or too slow.
         """
 
         def make(protocol: ClientProtocol, **options: Any) -> AgentLink:
-            return cls(protocol, ear=ear, **options)
+            return cls(protocol, ear=ear, keep_alive_s=keep_alive_s, **options)
 
         loopback = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
         try:
@@ -125,7 +137,7 @@ class AgentLink(ClientConnection):
         self._idle = False
         if self._keep_alive is None and isinstance(message, deepgram.Settings):
             # Before Settings anything else is an error that ends the session (1.3).
-            self._keep_alive = self.loop.call_later(KEEP_ALIVE_S, self._watch_idleness)
+            self._keep_alive = self.loop.call_later(self._look_every_s, self._watch_idleness)
         if self.protocol.state is State.OPEN:
             self.protocol.send_text(deepgram.encode(message).encode())
             self.send_data()
@@ -153,8 +165,9 @@ class AgentLink(ClientConnection):
             return
         if self._idle:
             self.send_message(deepgram.KeepAlive())
-        self._idle = True
-        self._keep_alive = self.loop.call_later(KEEP_ALIVE_S, self._watch_idleness)
+        else:
+            self._idle = True
+        self._keep_alive = self.loop.call_later(self._look_every_s, self._watch_idleness)
 
     # --- agent → us --------------------------------------------------------------------------
 
