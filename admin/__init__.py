@@ -1,8 +1,11 @@
 """The operator's side: the ``holdfast`` command, the admin API, the launcher. Top of the arrows.
 
 * ``cli``: the ``holdfast`` command; every process and every operator's verb starts here.
-* ``app``, ``auth``, ``settings``: the admin process, who may use it, what it reads at start.
+* ``processes``, ``verbs``, ``calling``, ``load``: what the verbs do.
+* ``app``, ``auth``, ``settings``, ``problems``: the admin process, who may use it, its errors.
 * ``phrases``, ``queues``: one view each, with its response structs and its routes.
-* ``launcher``, ``children``, ``procfile``, ``valkey``: the Procfile run on one machine.
-* ``demo``, ``narrative``: one spoken call from end to end, told as it happens.
+* ``launcher``, ``surroundings``, ``state``, ``readiness``: a run of everything on one machine.
+* ``procfile``, ``children``, ``valkey``: its lines, its processes, its embedded server.
+* ``dev``, ``demo``: until Ctrl-C; or one call and its proof.
+* ``narrative``, ``heard``, ``latencies``: a call told, what the caller heard, how long she waited.
 """

@@ -10,7 +10,7 @@ from admin.errors import NotReady, OperatorError
 from admin.heard import Heard, heard
 from admin.latencies import Latency, as_table, latencies
 from admin.narrative import FunctionCall, Narrative, Tell
-from admin.surroundings import RunFile
+from admin.state import RunFile
 from admin.verbs import print_json, surrounding
 from bridge.errors import BadConfiguration
 from bridge.profile import PACKAGED, Profile, load_profiles

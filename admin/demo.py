@@ -20,7 +20,8 @@ from admin.heard import Heard
 from admin.latencies import Latency, as_table, latencies
 from admin.launcher import Launcher, Stopped
 from admin.narrative import FunctionCall, Tell
-from admin.surroundings import FREE_PORTS, StateDirectory, Surroundings, without_ours
+from admin.state import StateDirectory
+from admin.surroundings import FREE_PORTS, Surroundings, without_ours
 from admin.verbs import print_json
 from bridge.simulator.wav import write_wav
 from tools.calendar import Appointment, Calendar

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from admin.launcher import Launcher, Stopped, show
-from admin.surroundings import Ports, StateDirectory, Surroundings, read_env_file
+from admin.state import StateDirectory
+from admin.surroundings import Ports, Surroundings, read_env_file
 
 
 async def run(environ: Mapping[str, str], state: Path, ports: Ports) -> int:

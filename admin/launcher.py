@@ -16,25 +16,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
-from admin import procfile, valkey
+from admin import procfile, readiness, valkey
 from admin.children import STOP_GRACE_S, Child, Echo
-from admin.errors import NotReady
-from admin.surroundings import RUN_FILE, Ports, RunFile, StateDirectory, Surroundings, compose
-from tools.errors import Unavailable
-from tools.queue import ToolQueue
+from admin.state import RUN_FILE, StateDirectory
+from admin.surroundings import Ports, Surroundings, compose
 
 RELEASE = "release"
 LAST_UP = "web"
 """The bridge starts last and stops first: while it drains, its calls need everything else."""
 WEB_GRACE_S = 30.0
 """For live calls to end; then they are cut, as on the strictest platform (Heroku's 30 s)."""
-READY_WITHIN_S = 45.0
 DEBOUNCE_S = 2.0
 """Ctrl-C again so soon is the same Ctrl-C; later it means: now."""
-
-_LOOK_EVERY_S = 0.05
 
 Tell = Callable[[str], None]
 
@@ -156,7 +149,7 @@ class Launcher:
             self._start_child(name, procfile.arguments(self._lines[name]))
         await asyncio.gather(*(self._until_ready(name) for name in names))
         run_file = self._state.path / RUN_FILE
-        RunFile.of(self.surroundings).write(self._state.path)
+        self.surroundings.run_file().write(self._state.path)
         self._stack.callback(run_file.unlink, missing_ok=True)
 
     async def _start_valkey(self) -> None:
@@ -167,14 +160,14 @@ class Launcher:
         data_dir.mkdir(exist_ok=True)
         socket_path = Path(self.surroundings.valkey_socket)
         self._start_child("valkey", valkey.command(binary, socket_path, data_dir))
-        await self._poll("valkey", lambda: asyncio.to_thread(valkey.answers, socket_path))
+        await readiness.until("valkey", lambda: asyncio.to_thread(valkey.answers, socket_path))
 
     async def _start_simulator(self) -> None:
         port = self.surroundings.simulator_port
         if port is None:
             return
         self._start_child("simulator", procfile.holdfast("simulator", "--port", str(port)))
-        await self._poll("simulator", lambda: _accepts(port))
+        await readiness.accepts("simulator", port)
 
     def _start_child(self, name: str, arguments: list[str]) -> None:
         """Start what must live as long as the run."""
@@ -202,29 +195,17 @@ class Launcher:
         )
 
     async def _until_ready(self, name: str) -> None:
+        here = self.surroundings
         match name:
             case "web":
-                await self._until_answered(name, f"{self.surroundings.web_url}/readyz")
+                await readiness.answered(name, f"{here.web_url}/readyz")
             case "admin":
-                await self._until_answered(name, f"{self.surroundings.admin_url}/healthz")
+                await readiness.answered(name, f"{here.admin_url}/healthz")
             case "worker":
-                async with ToolQueue(self.surroundings.environ["REDIS_URL"]) as queue:
-                    await self._poll(name, lambda: _served(queue))
+                await readiness.served(name, here.environ["REDIS_URL"])
             case _:
                 pass
         self._tell(f"{name} is ready")
-
-    async def _until_answered(self, name: str, url: str) -> None:
-        async with httpx.AsyncClient(timeout=2.0, trust_env=False, verify=False) as client:
-            await self._poll(name, lambda: _answers_200(client, url))
-
-    async def _poll(self, name: str, ready: Callable[[], Awaitable[bool]]) -> None:
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not await ready():
-            if time.monotonic() > deadline:
-                log = self._state.logs / f"{name}.log"
-                raise NotReady(f"{name} was not ready within {READY_WITHIN_S:.0f} s; see {log}")
-            await asyncio.sleep(_LOOK_EVERY_S)
 
     # -- while it runs ---------------------------------------------------------------------------
 
@@ -278,31 +259,6 @@ class Launcher:
         self._children.clear()
         await self._stack.aclose()
         self._state.close()
-
-
-async def _accepts(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
-
-
-async def _answers_200(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await client.get(url)).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-async def _served(queue: ToolQueue) -> bool:
-    try:
-        return all(depth.workers > 0 for depth in await queue.depth())
-    except Unavailable:
-        return False
 
 
 def show(name: str, line: str) -> None:

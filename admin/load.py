@@ -7,7 +7,8 @@ from pathlib import Path
 from admin import procfile
 from admin.errors import OperatorError
 from admin.launcher import LAST_UP, Launcher, Stopped
-from admin.surroundings import FREE_PORTS, StateDirectory, without_ours
+from admin.state import StateDirectory
+from admin.surroundings import FREE_PORTS, without_ours
 from admin.verbs import print_json
 from bridge.simulator.load import LoadAgent, load_agent, run_load
 from bridge.simulator.load_report import LoadReport, as_table

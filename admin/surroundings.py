@@ -3,28 +3,22 @@
 Owns the local addresses, ports and throw-away credentials; ``launcher`` starts what they name.
 """
 
-import asyncio
-import fcntl
 import os
 import secrets
 import shlex
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
 from admin import valkey
-from admin.errors import AlreadyRunning, PortTaken, SettingsRefused
+from admin.errors import PortTaken, SettingsRefused
 from admin.procfile import module_path
-
-RUN_FILE = "run.json"
-"""In the state directory, readable by its owner only: how other terminals find the run."""
+from admin.state import RunFile, StateDirectory
 
 _OUR_FAMILIES = ("ADMIN_", "DEEPGRAM_", "TWILIO_", "WORKER_")
 _OUR_NAMES = {
@@ -36,8 +30,6 @@ _OUR_NAMES = {
     "REDIS_URL",
     "SENTRY_DSN",
 }
-_LOCK_WAIT_S = 15.0
-"""The processes of a run that was killed need a moment to go; they hold the lock until then."""
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,56 +41,6 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FREE_PORTS = Ports(web=0, admin=0, simulator=0)
-
-
-class StateDirectory:
-    """Where a run keeps its database, its Valkey's file and its logs; one run at a time.
-
-    The lock is a file descriptor that every process of the run inherits, so the directory is
-    free only when the last of them is gone, however the run ended.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
-        self.logs = self.path / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
-        self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-
-    async def lock(self) -> None:
-        """Make it ours.
-
-        Raises:
-            AlreadyRunning: it stays in use.
-        """
-        deadline = time.monotonic() + _LOCK_WAIT_S
-        while True:
-            try:
-                fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                holder = os.pread(self.lock_fd, 32, 0).decode().strip()
-                if time.monotonic() > deadline or _lives(holder):
-                    raise AlreadyRunning(
-                        f"another run (process {holder}) uses {self.path}: stop it, "
-                        "or give this one a place of its own with --state"
-                    ) from None
-                await asyncio.sleep(0.05)
-        os.ftruncate(self.lock_fd, 0)
-        os.pwrite(self.lock_fd, str(os.getpid()).encode(), 0)
-
-    def close(self) -> None:
-        """Let go of the lock."""
-        os.close(self.lock_fd)
-
-
-def _lives(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class HeldPort:
@@ -154,49 +96,21 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
         port = self.simulator_port
         return None if port is None else f"http://127.0.0.1:{port}"
 
+    def run_file(self) -> RunFile:
+        """What another terminal needs; of secrets only those this run made up."""
+        return RunFile(
+            pid=os.getpid(),
+            web_url=self.web_url,
+            admin_url=self.admin_url,
+            simulator_url=self.simulator_url,
+            environ={name: self.environ[name] for name in self.made_up},
+        )
+
     def of(self, process: str) -> dict[str, str]:
         """The environment of one process: all of it, and its own ``PORT``."""
         ports = {"web": self.web_port, "admin": self.admin_port}
         own = {"PORT": str(ports[process])} if process in ports else {}
         return {**self.environ, **own}
-
-
-class RunFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What another terminal needs to reach a run: ``holdfast call``, ``load``, ``queues``."""
-
-    pid: int
-    web_url: str
-    admin_url: str
-    simulator_url: str | None
-    environ: dict[str, str]
-    """Only what the run made up itself: a real secret is never written here."""
-
-    @classmethod
-    def of(cls, surroundings: Surroundings) -> Self:
-        """The file for this process's run."""
-        return cls(
-            pid=os.getpid(),
-            web_url=surroundings.web_url,
-            admin_url=surroundings.admin_url,
-            simulator_url=surroundings.simulator_url,
-            environ={name: surroundings.environ[name] for name in surroundings.made_up},
-        )
-
-    def write(self, state: Path) -> None:
-        """Put it into the state directory."""
-        path = state / RUN_FILE
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(self)))
-
-    @classmethod
-    def read(cls, state: Path) -> Self | None:
-        """The run that uses this directory now, if one does."""
-        try:
-            run = msgspec.json.decode((state / RUN_FILE).read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError):
-            return None
-        return run if _lives(str(run.pid)) else None
 
 
 def compose(

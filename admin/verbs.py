@@ -9,7 +9,8 @@ import msgspec
 
 from admin import phrases, queues
 from admin.errors import NotReady, OperatorError
-from admin.surroundings import RunFile, read_env_file
+from admin.state import RunFile
+from admin.surroundings import read_env_file
 from bridge.errors import StateUnavailable
 from bridge.phrases import PhraseCache
 from bridge.simulator.report import table

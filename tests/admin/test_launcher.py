@@ -14,7 +14,8 @@ import pytest
 
 from admin.errors import AlreadyRunning, ChildDied
 from admin.launcher import Launcher, Stopped
-from admin.surroundings import FREE_PORTS, RunFile, StateDirectory
+from admin.state import RunFile, StateDirectory
+from admin.surroundings import FREE_PORTS
 
 NOTES_ITS_END = """
 import os, signal, sys, time
@@ -36,7 +37,8 @@ RUNS_UNTIL_STOPPED = """
 import asyncio, json, os, sys
 from pathlib import Path
 from admin.launcher import Launcher, Stopped
-from admin.surroundings import FREE_PORTS, StateDirectory
+from admin.state import StateDirectory
+from admin.surroundings import FREE_PORTS
 
 async def main():
     state, lines = StateDirectory(Path(sys.argv[1])), json.loads(sys.argv[2])

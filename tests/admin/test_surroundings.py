@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from admin.errors import PortTaken, SettingsRefused
+from admin.state import RunFile, StateDirectory
 from admin.surroundings import (
     FREE_PORTS,
     HeldPort,
     Ports,
-    RunFile,
-    StateDirectory,
     Surroundings,
     compose,
     read_env_file,
@@ -94,7 +93,7 @@ def test_a_held_port_is_for_the_process_it_was_held_for() -> None:
 
 
 def test_the_run_file_is_for_its_owner_only(state: StateDirectory) -> None:
-    RunFile.of(composed(state)).write(state.path)
+    composed(state).run_file().write(state.path)
 
     assert stat.S_IMODE((state.path / "run.json").stat().st_mode) == 0o600
     found = RunFile.read(state.path)

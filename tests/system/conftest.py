@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from admin.surroundings import RunFile, without_ours
+from admin.state import RunFile
+from admin.surroundings import without_ours
 from bridge.simulator.caller import place_call
 from bridge.simulator.report import CallReport
 from bridge.simulator.scenario import Scenario

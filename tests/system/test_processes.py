@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from admin import procfile
-from admin.surroundings import RunFile, StateDirectory, without_ours
+from admin.state import RunFile, StateDirectory
+from admin.surroundings import without_ours
 from tools.queue import ToolQueue
 
 ROOT = Path(__file__).parents[2]
