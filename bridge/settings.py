@@ -87,11 +87,15 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _check_url(name: str, url: str, safe: set[str], loopback_only: set[str]) -> None:
-    parts = urlsplit(url)
-    if not parts.hostname or parts.scheme not in safe | loopback_only:
-        raise BadConfiguration(f"{name}: expected {' or '.join(sorted(safe))}://…")
-    if parts.scheme in loopback_only and not _is_loopback(parts.hostname):
-        raise BadConfiguration(f"{name}: {parts.scheme}:// is for loopback addresses only")
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host = "", None
+    if not host or scheme not in safe | loopback_only:
+        raise BadConfiguration(f"{name}: expected {' or '.join(sorted(safe))}://…") from None
+    if scheme in loopback_only and not _is_loopback(host):
+        raise BadConfiguration(f"{name}: {scheme}:// is for loopback addresses only")
 
 
 def _is_loopback(host: str) -> bool:
