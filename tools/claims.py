@@ -51,15 +51,15 @@ class Claims:
         self.token = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.queues = tuple(queues)
         self._redis = connect(redis_url)
-        self._bell_redis = connect(redis_url)
+        self._bell_redis = connect(redis_url, waits=True)
         self.leases = LeaseKeeper(redis_url, queues, self.token)
-        self._ring: Callable[..., Awaitable[Any]] = self._redis.execute_command
+        self._command: Callable[..., Awaitable[Any]] = self._redis.execute_command
         self._wait_for_bell: Callable[..., Awaitable[Any]] = self._bell_redis.execute_command
-        self._claim = self._script(scripts.CLAIM)
-        self._finish = self._script(scripts.FINISH)
-        self._give_back = self._script(scripts.GIVE_BACK)
-        self._discard = self._script(scripts.DISCARD)
-        self._release = self._script(scripts.RELEASE)
+        self._claim = self._redis.register_script(scripts.CLAIM)
+        self._finish = self._redis.register_script(scripts.FINISH)
+        self._give_back = self._redis.register_script(scripts.GIVE_BACK)
+        self._discard = self._redis.register_script(scripts.DISCARD)
+        self._release = self._redis.register_script(scripts.RELEASE)
 
     async def __aenter__(self) -> Self:
         """Start to keep leases and to show life."""
@@ -77,10 +77,6 @@ class Claims:
         await asyncio.to_thread(self.leases.join)
         await self._bell_redis.aclose()
         await self._redis.aclose()
-
-    def _script(self, text: str) -> Callable[..., Awaitable[Any]]:
-        script = self._redis.register_script(text)
-        return lambda keys, args: in_time(script(keys=keys, args=args))
 
     async def take(
         self, free: Mapping[str, int], *, hold_s: float
@@ -118,10 +114,16 @@ class Claims:
         waiting = self._wait_for_bell("BLPOP", *keys, max(0.01, timeout_s))
         await in_time(waiting, timeout_s + HANGS_AFTER_S)
 
+    async def leave(self) -> None:
+        """Take no more jobs: count as alive no longer, but keep the leases of what still runs."""
+        self.leases.leave()
+        for queue in self.queues:
+            await self._command("ZREM", scripts.alive_key(queue), self.token)
+
     async def ring(self) -> None:
         """Pass on a token that was caught but will not be used."""
         for queue in self.queues:
-            await in_time(self._ring("RPUSH", scripts.bell_key(queue), b"1"))
+            await self._command("RPUSH", scripts.bell_key(queue), b"1")
 
     async def finish(
         self, claim: Claim, call_sid: str, outcome: ToolOutcome, *, queued_ms: int, started_ms: int

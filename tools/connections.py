@@ -4,7 +4,8 @@ Leaves keys and scripts to ``scripts``, and how long to go on trying to whoever 
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+import builtins
+from collections.abc import Awaitable, Callable, Iterator
 from random import uniform
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from arq import ArqRedis
 from redis import Redis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.client import Pipeline
 from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError
 
 CONNECT_TIMEOUT_S: Final = 1.0
@@ -24,14 +26,37 @@ WORTH_ANOTHER_TRY: Final = (ConnectionError, TimeoutError, BusyLoadingError, Rea
 Answer = TypeVar("Answer")
 
 
-def connect(url: str) -> ArqRedis:
+class _Bounded(ArqRedis):
+    """A client that waits for no answer longer than ``ANSWER_TIMEOUT_S``."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        ask: Callable[..., Awaitable[Any]] = super().execute_command
+        return await in_time(ask(*args, **options))
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _BoundedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+
+
+class _BoundedPipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        return await in_time(super().execute(raise_on_error))
+
+
+def connect(url: str, *, waits: bool = False) -> ArqRedis:
     """A client for ``redis://``, ``rediss://`` or ``unix://``; opens nothing yet.
 
-    It waits for an answer for ever: put ``in_time`` around each command. Its own
-    ``socket_timeout`` must stay unset: redis-py then sends inside ``asyncio.wait_for``, which on
-    Python 3.11 swallows a cancellation that comes as the sending ends, and with it a shutdown.
+    Every command and every pipeline ends within ``ANSWER_TIMEOUT_S``, with redis-py's
+    ``TimeoutError`` if need be. ``waits`` is for commands that block by design (BLPOP) and for
+    subscriptions: there the caller sets the bound, with ``in_time``.
+
+    The connection's own ``socket_timeout`` stays unset: with it redis-py sends inside
+    ``asyncio.wait_for``, which on Python 3.11 swallows a cancellation that comes as the sending
+    ends, and with it a shutdown.
     """
-    redis = ArqRedis(ConnectionPool.from_url(url, **_options(url)))
+    client = ArqRedis if waits else _Bounded
+    redis = client(ConnectionPool.from_url(url, **_options(url)))
     redis.auto_close_connection_pool = True
     return redis
 
@@ -40,11 +65,16 @@ async def in_time(command: Awaitable[Answer], seconds: float = ANSWER_TIMEOUT_S)
     """The command's answer.
 
     Raises:
-        TimeoutError: none came; redis-py has closed the connection, so no later command can be
-            given this one's answer.
+        redis.exceptions.TimeoutError: none came. redis-py has closed the connection, so no later
+            command can be given this one's answer.
     """
-    async with asyncio.timeout(seconds):
-        return await command
+    try:
+        async with asyncio.timeout(seconds) as bound:
+            return await command
+    except builtins.TimeoutError:
+        if not bound.expired():
+            raise
+        raise TimeoutError(f"no answer in {seconds} s") from None
 
 
 def connect_in_thread(url: str, *, answer_within_s: float) -> Redis:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from tools import scripts
 from tools.catalog import CATALOG, QUEUES
-from tools.connections import WORTH_ANOTHER_TRY, connect, in_time, pauses
+from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
 from tools.contract import ToolJob, ToolOutcome
 from tools.errors import BadArguments, Unavailable
 from tools.outcomes import OutcomeLine
@@ -79,7 +79,7 @@ class ToolQueue:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._redis = connect(redis_url)
-        self._listening_redis = connect(redis_url)
+        self._listening_redis = connect(redis_url, waits=True)
         self._patience_s = patience_s
         self._wall_clock = wall_clock
         self._line = OutcomeLine(self._listening_redis, hear=self._tell, listening=self._look_again)
@@ -158,7 +158,7 @@ class ToolQueue:
         names = list(queues)
         keys = [key for name in names for key in (scripts.queue_key(name), scripts.alive_key(name))]
         try:
-            rows = await in_time(self._depth_script(keys=keys))
+            rows = await self._depth_script(keys=keys)
         except (RedisError, OSError) as error:
             raise Unavailable("The queue cannot be reached.", reason=repr(error)) from error
         return [
@@ -181,11 +181,9 @@ class ToolQueue:
 
     async def _enqueue(self, job: ToolJob) -> None:
         queue = CATALOG[job.tool].queue
-        answer = await in_time(
-            self._enqueue_script(
-                keys=[scripts.queue_key(queue), scripts.bell_key(queue)],
-                args=[job.job_id, encode_job(job), scripts.RECORD_KEPT_MS, scripts.BELLS_KEPT],
-            )
+        answer = await self._enqueue_script(
+            keys=[scripts.queue_key(queue), scripts.bell_key(queue)],
+            args=[job.job_id, encode_job(job), scripts.RECORD_KEPT_MS, scripts.BELLS_KEPT],
         )
         self._note(job, answer)
 
@@ -236,7 +234,7 @@ class ToolQueue:
     async def _look_for(self, jobs: list[ToolJob]) -> None:
         if not jobs:
             return
-        answers = await in_time(self._look_script(args=[job.job_id for job in jobs]))
+        answers = await self._look_script(args=[job.job_id for job in jobs])
         for job, answer in zip(jobs, answers, strict=True):
             waited_for = self._wall_clock() < job.asked_utc + job.budget_s
             if answer[0] == b"lost" and job.job_id in self._asked and waited_for:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from tools import scripts
 from tools.catalog import CATALOG, LONGEST_BUDGET_S
 from tools.claims import Claim, Claims
-from tools.connections import WORTH_ANOTHER_TRY, connect, in_time, pauses
+from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
 from tools.contract import ToolOutcome
 from tools.errors import LeaseLost
 from tools.records import JobRecord, decode_job
@@ -81,7 +81,7 @@ class ToolWorker(Worker):
             while not self._stopping:
                 try:
                     await self._until_needed(await self._take())
-                    await in_time(self.heart_beat())
+                    await self.heart_beat()
                     waits = pauses()
                 except WORTH_ANOTHER_TRY as error:
                     log.warning("queue_unreachable", reason=repr(error))
@@ -223,11 +223,11 @@ class ToolWorker(Worker):
 
     async def _drain(self) -> None:
         """Let running jobs finish, then have the rest given back."""
-        self._claims.leases.leave()
         try:
+            await self._claims.leave()
             await self._claims.ring()
         except (RedisError, OSError) as error:
-            log.warning("bell_not_passed_on", reason=repr(error))
+            log.warning("stop_not_announced", reason=repr(error))
         running = list(self.tasks.values())
         if running:
             _, late = await asyncio.wait(running, timeout=self._drain_s)

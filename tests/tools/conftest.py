@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import shutil
+import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -74,6 +75,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
     asyncio.run(copy_template())
     return template.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(autouse=True)
+async def _drivers_threads_end_with_their_loop() -> AsyncIterator[None]:
+    """aiosqlite's thread speaks to the loop once more after a connection has closed or failed."""
+    yield
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5.0)
 
 
 @pytest.fixture
