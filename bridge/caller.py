@@ -83,6 +83,11 @@ class MediaProtocol(WebSocketsSansIOProtocol):
         """True while the transport takes no more."""
         return not self.writable.is_set()
 
+    @property
+    def gone(self) -> bool:
+        """True once either side has closed: by us, by Twilio, or for a frame beyond bounds."""
+        return self.close_sent or self.disconnected or self.transport.is_closing()
+
     def write_text(self, text: bytes) -> None:
         """One text frame, now."""
         if self.conn.state is State.OPEN and not self.transport.is_closing():

@@ -241,9 +241,7 @@ async def _media(desk: Desk, socket: WebSocket[Any, Any, Any]) -> None:
         await _close(socket)
         return
     driver = _driver(desk, admitted)
-    extensions: Any = socket.scope["extensions"]
-    connection: MediaProtocol = extensions[DIRECT]
-    link = CallerLink(connection, stream_sid=start.stream_sid, ear=driver)
+    link = CallerLink(_connection(socket), stream_sid=start.stream_sid, ear=driver)
     driver.caller = link
     desk.live.add(driver)
     try:
@@ -261,8 +259,15 @@ async def _listen(link: CallerLink, socket: WebSocket[Any, Any, Any]) -> int:
 
 async def _close(socket: WebSocket[Any, Any, Any]) -> None:
     """With 1000: of other codes it is not known whether the call goes on (twilio-voice.md 1.4)."""
-    with suppress(OSError):  # the server's word for: it is closed already
-        await socket.close(code=1000)
+    if not _connection(socket).gone:
+        with suppress(OSError):  # the server's word for: it went this instant
+            await socket.close(code=1000)
+
+
+def _connection(socket: WebSocket[Any, Any, Any]) -> MediaProtocol:
+    extensions: Any = socket.scope["extensions"]
+    connection: MediaProtocol = extensions[DIRECT]
+    return connection
 
 
 async def _wait_for_start(desk: Desk, socket: WebSocket[Any, Any, Any]) -> twilio.Start | None:
