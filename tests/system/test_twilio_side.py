@@ -266,10 +266,11 @@ JUNK: dict[str, list[str | bytes]] = {
 async def speak_junk(twilio: Twilio, junk: list[str | bytes], *, started: bool) -> None:
     """Junk on a socket, before or after a good start; whatever it does to that one call."""
     call_sid = sid("CA")
+    parameters = await twilio.ticket(call_sid)
     async with twilio.media() as socket:
-        if started:
-            await socket.send(twilio.start(call_sid, await twilio.ticket(call_sid), "MZ1"))
         try:
+            if started:
+                await socket.send(twilio.start(call_sid, parameters, "MZ1"))
             for each in junk * 3:
                 await socket.send(each)
             if started:
@@ -288,8 +289,9 @@ async def too_much(twilio: Twilio) -> int | None:
 async def vanish(twilio: Twilio) -> None:
     """A socket that dies without a word, after a good start."""
     call_sid = sid("CA")
+    parameters = await twilio.ticket(call_sid)
     async with twilio.media() as socket:
-        await socket.send(twilio.start(call_sid, await twilio.ticket(call_sid), "MZ1"))
+        await socket.send(twilio.start(call_sid, parameters, "MZ1"))
         await socket.send(media(SILENCE))
         socket.transport.abort()
 
