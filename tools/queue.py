@@ -25,6 +25,8 @@ from tools.records import decode_result, encode_job
 
 PATIENCE_S: Final = 1.0
 """How long ``submit`` tries to reach Redis. Longer, and the fallback line itself comes too late."""
+LONGEST_PAUSE_S: Final = 0.1
+"""Between two tries of ``submit``: with so little patience they must come quickly."""
 FORGET_AFTER_S: Final = 30.0
 """Beyond its budget an unanswered job is not looked for any more; the call has long answered."""
 
@@ -173,7 +175,7 @@ class ToolQueue:
         ]
 
     async def _enqueue_at_last(self, job: ToolJob) -> None:
-        for pause_s in pauses():
+        for pause_s in pauses(longest_s=LONGEST_PAUSE_S):
             try:
                 return await self._enqueue(job)
             except WORTH_ANOTHER_TRY:

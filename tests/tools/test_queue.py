@@ -215,7 +215,7 @@ async def test_a_cut_line_is_laid_again_and_nothing_is_missed(
 
 
 async def test_connections_cut_while_jobs_are_put_on_lose_and_double_none(
-    queue: ToolQueue, raw: ArqRedis
+    redis_url: str, raw: ArqRedis
 ) -> None:
     async def cut(stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -224,8 +224,9 @@ async def test_connections_cut_while_jobs_are_put_on_lose_and_double_none(
 
     stop = asyncio.Event()
     cutting = asyncio.create_task(cut(stop))
-    for n in range(150):
-        await queue.submit(a_job(f"f{n}"))
+    async with ToolQueue(redis_url, patience_s=PATIENTLY_S) as queue:
+        for n in range(150):
+            await queue.submit(a_job(f"f{n}"))
     stop.set()
     await cutting
 

@@ -138,7 +138,7 @@ class Bridge:
 
 @pytest.fixture
 async def bridge(redis_url: str) -> AsyncIterator[Bridge]:
-    async with ToolQueue(redis_url) as queue:
+    async with ToolQueue(redis_url, patience_s=PATIENTLY_S) as queue:
         yield Bridge(queue)
 
 
