@@ -116,9 +116,10 @@ class PhraseCache:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
+        work = [*self._tasks, *self._filling.values()]
+        for task in work:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*work, return_exceptions=True)
         await self._redis.aclose()
 
     # --- for calls ---------------------------------------------------------------------------

@@ -129,6 +129,19 @@ async def test_one_who_gives_up_waiting_does_not_take_it_from_the_others(
     assert await patient == b"Hello."
 
 
+async def test_a_cache_that_is_closed_makes_nothing_any_more(
+    redis_url: str, api: SpeechApi, raw: redis.asyncio.Redis
+) -> None:
+    api.go_on.clear()
+    async with PhraseCache(redis_url, speech=api.speech, wall_clock=lambda: 1.7e9) as cache:
+        making = asyncio.create_task(cache.get(PRACTICE, "greeting", TEXT))
+        await until(lambda: api.said)
+
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    assert await raw.keys("phrases:filling:*") == []
+
+
 async def test_a_process_that_starts_later_finds_it_in_redis(open_cache, api: SpeechApi) -> None:
     await (await open_cache()).get(PRACTICE, "greeting", TEXT)
 
