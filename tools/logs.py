@@ -5,14 +5,21 @@ Whatever a caller said, or could be known by, stands only under a key that begin
 such values are masked unless ``show_pii`` is asked for.
 """
 
+import atexit
+import io
 import logging
+import queue
 import sys
+import threading
 from collections.abc import MutableMapping
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
 MASK: Final = "•••"
+LINES_WAITING: Final = 10_000
+LAST_LINES_S: Final = 1.0
 QUIET: Final = ("arq", "alembic", "sqlalchemy", "aiosqlite", "asyncpg", "httpx", "httpcore")
 """Libraries whose chatter is not ours; arq's holds arguments, and so patients."""
 
@@ -31,7 +38,7 @@ def configure(
     Raises:
         ValueError: there is no such level.
     """
-    stream = stream or sys.stderr
+    lines_out = stream if stream is not None else cast(TextIO, Outlet(sys.stderr))
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"LOG_LEVEL names {level}; DEBUG, INFO, WARNING or ERROR it must be")
@@ -49,7 +56,7 @@ def configure(
         name_process,
         *([] if show_pii else [mask_pii]),
     ]
-    watched = stream.isatty()
+    watched = (stream or sys.stderr).isatty()
     ending: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if watched
@@ -58,10 +65,10 @@ def configure(
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=lines_out),
         cache_logger_on_first_use=True,
     )
-    lines = logging.StreamHandler(stream)
+    lines = logging.StreamHandler(lines_out)
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -71,6 +78,50 @@ def configure(
     logging.basicConfig(handlers=[lines], level=number, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+class Outlet(io.TextIOBase):
+    """A stream that whoever writes to it never waits for, and that never fails.
+
+    Log lines leave a process through a pipe, and whoever reads it may be slow, or dead. Neither may
+    hold up or end a call: lines wait in a bounded queue for a thread of their own, the newest are
+    dropped when it is full, and what cannot be written is gone.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.dropped = 0
+        """Lines that found the queue full."""
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES_WAITING)
+        self._writer = threading.Thread(target=self._write_all, name="log lines", daemon=True)
+        self._writer.start()
+        atexit.register(self.close)
+
+    def write(self, text: str) -> int:
+        """Take a line; it is written soon."""
+        try:
+            self._lines.put_nowait(text)
+        except queue.Full:
+            self.dropped += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: lines are written as fast as they are read."""
+
+    def close(self) -> None:
+        """Write what waits, for ``LAST_LINES_S`` at most."""
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._writer.join(LAST_LINES_S)
+
+    def _write_all(self) -> None:
+        while (text := self._lines.get()) is not None:
+            with suppress(OSError, ValueError):
+                self._stream.write(text)
+                if self._lines.empty():
+                    self._stream.flush()
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def mask_pii(

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -76,3 +77,57 @@ def test_an_exception_is_in_its_line() -> None:
 def test_an_unknown_level_is_named() -> None:
     with pytest.raises(ValueError, match="LOUD"):
         logs.configure("worker", level="LOUD")
+
+
+class _Pipe(io.StringIO):
+    """A pipe whose reader can be slow, or dead."""
+
+    def __init__(self, *, dead: bool = False) -> None:
+        super().__init__()
+        self.dead = dead
+        self.reading = threading.Event()
+        self.asked = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.asked.set()
+        self.reading.wait()
+        if self.dead:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_a_dead_reader_fails_nobody() -> None:
+    pipe = _Pipe(dead=True)
+    pipe.reading.set()
+    outlet = logs.Outlet(pipe)
+
+    outlet.write("a line\n")
+    outlet.close()
+
+    assert pipe.asked.is_set()
+
+
+def test_a_slow_reader_holds_nobody_up_and_costs_the_newest_lines() -> None:
+    pipe = _Pipe()
+    outlet = logs.Outlet(pipe)
+    outlet.write("first\n")
+    pipe.asked.wait()
+
+    for number in range(logs.LINES_WAITING + 3):
+        outlet.write(f"{number}\n")
+    pipe.reading.set()
+    outlet.close()
+
+    assert outlet.dropped == 3
+    assert pipe.getvalue().startswith("first\n0\n1\n")
+
+
+def test_an_outlet_writes_what_waits_before_it_closes() -> None:
+    stream = io.StringIO()
+    outlet = logs.Outlet(stream)
+
+    outlet.write("one\n")
+    outlet.write("two\n")
+    outlet.close()
+
+    assert stream.getvalue() == "one\ntwo\n"
