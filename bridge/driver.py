@@ -78,7 +78,7 @@ class Tools(Protocol):
     """The tool queue."""
 
     def attach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
-    def detach(self, call_sid: str) -> None: ...  # noqa: D102
+    def detach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
     async def submit(self, job: ToolJob) -> None: ...  # noqa: D102
 
 
@@ -174,7 +174,7 @@ class CallDriver:
             await self._over.wait()
         finally:
             self._stop_timer()
-            self._tools.detach(call_sid)
+            self._tools.detach(call_sid, self._outcome)
             self._close_agent()
             watcher.cancel()
             saver.cancel()

@@ -151,8 +151,9 @@ class FakeTools:
     def attach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None:
         self._deliver[call_sid] = deliver
 
-    def detach(self, call_sid: str) -> None:
-        del self._deliver[call_sid]
+    def detach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None:
+        if self._deliver.get(call_sid) == deliver:
+            del self._deliver[call_sid]
 
     @property
     def attached(self) -> bool:

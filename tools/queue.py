@@ -67,7 +67,7 @@ class ToolQueue:
         async with ToolQueue(redis_url) as queue:
             queue.attach(call_sid, deliver)   # deliver(outcome) runs on this loop, must not raise
             await queue.submit(job)           # the outcome comes through deliver
-            queue.detach(call_sid)
+            queue.detach(call_sid, deliver)
 
     Attach before submitting. A bridge that takes over a call attaches and submits again what is
     still open: a job is known by its id, so it is joined, or its kept result is delivered.
@@ -119,8 +119,14 @@ class ToolQueue:
         self._calls[call_sid] = _Call(deliver=deliver)
         self._line.join(call_sid)
 
-    def detach(self, call_sid: str) -> None:
-        """The call is over or held elsewhere: its jobs run on, their outcomes are kept."""
+    def detach(self, call_sid: str, deliver: Deliver) -> None:
+        """The call is over or held elsewhere: its jobs run on, their outcomes are kept.
+
+        Nothing, if a later stream of the call has attached itself meanwhile.
+        """
+        call = self._calls.get(call_sid)
+        if call is None or call.deliver != deliver:
+            return
         self._calls.pop(call_sid, None)
         self._line.leave(call_sid)
         for job_id in [id for id, asked in self._asked.items() if asked.job.call_sid == call_sid]:

@@ -166,6 +166,19 @@ async def test_a_bridge_that_takes_the_call_over_gets_what_the_first_one_asked(
         assert await heir.heard() == [an_outcome()]
 
 
+async def test_an_older_stream_that_leaves_late_does_not_take_its_calls_outcomes_along(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    heir = Caller()
+    queue.attach("CA1", heir.deliver)
+    queue.detach("CA1", caller.deliver)
+    await queue.submit(a_job())
+    claim = await take_one(claims)
+    await claims.finish(claim, "CA1", an_outcome(), queued_ms=1, started_ms=2)
+
+    assert await heir.heard() == [an_outcome()]
+
+
 async def test_a_call_hears_only_its_own_outcomes_and_nothing_after_it_left(
     queue: ToolQueue, claims: Claims, caller: Caller
 ) -> None:
@@ -173,7 +186,7 @@ async def test_a_call_hears_only_its_own_outcomes_and_nothing_after_it_left(
     queue.attach("CA2", other.deliver)
     await queue.submit(a_job())
     await queue.submit(a_job("f2", call_sid="CA2"))
-    queue.detach("CA1")
+    queue.detach("CA1", caller.deliver)
     for _ in range(2):
         claim = await take_one(claims)
         job = decode_job(claim.record).job
