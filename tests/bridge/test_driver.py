@@ -15,6 +15,7 @@ from bridge.call.events import CallerGone
 from bridge.call.manners import Manners
 from bridge.call.session import GONE_PATIENCE_S, CallSession
 from bridge.driver import PIECE_BYTES, CallDriver
+from bridge.errors import StateUnavailable
 from bridge.wire import deepgram
 from tests.bridge.virtual_time import in_virtual_time
 from tests.call.calls import (
@@ -554,6 +555,15 @@ async def test_a_next_step_that_cannot_be_kept_does_not_hold_up_the_end() -> Non
 
         assert await setting.ends() == "agent_lost"
         assert asyncio.get_running_loop().time() - before < 2.0 + 2.0 + GONE_PATIENCE_S + 1
+
+
+@in_virtual_time
+async def test_a_next_step_that_redis_does_not_take_ends_the_call_all_the_same() -> None:
+    async with a_call() as setting:
+        setting.keeper.plan_fails_with = StateUnavailable("Redis: ConnectionError")
+        setting.agent.loses_line()
+
+        assert await setting.ends() == "agent_lost"
 
 
 @in_virtual_time

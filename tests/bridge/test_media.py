@@ -1,5 +1,6 @@
 """Media sockets of a whole bridge: who may attach, what a call sounds like, and what junk does."""
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -164,6 +165,28 @@ async def test_junk_before_the_start_is_borne(bridge: Bridge) -> None:
 async def test_without_redis_no_stream_is_admitted(tmp_path) -> None:
     async with a_bridge(f"unix://{tmp_path}/nobody.sock") as bridge:
         assert await refused(bridge, "CA1", token="any", generation="1")
+
+
+async def test_a_stream_of_a_practice_that_is_gone_is_closed(
+    bridge: Bridge, store: ConversationStore
+) -> None:
+    ticket = await store.admit("CA1", "closed-last-year")
+
+    assert await refused(bridge, "CA1", token=ticket.token, generation="1")
+
+
+async def test_a_caller_who_leaves_while_the_token_is_checked_is_forgotten(
+    bridge: Bridge, store: ConversationStore
+) -> None:
+    ticket = parameters(await bridge.voice("CA1"))
+    async with bridge.line() as line:
+        await line.begin("CA1", **ticket)
+        line.socket.transport.abort()
+
+    async with asyncio.timeout(20):
+        while await store.load("CA1") is None:
+            await asyncio.sleep(0.002)
+    await until(lambda: not bridge.live.drivers)
 
 
 async def test_what_the_caller_said_while_the_token_was_checked_is_not_lost(
