@@ -17,8 +17,9 @@ from bridge.wire import twilio
 DIRECT: Final = "holdfast.direct"
 """ASGI extension under which a handler finds its connection's ``MediaProtocol``."""
 
-HELD_BACK_TEXTS: Final = 4096
-"""Messages held back while Twilio reads slowly: a minute of 20 ms frames and their marks."""
+HELD_BACK_BYTES: Final = 2 * 1024 * 1024
+"""Messages held back while Twilio reads slowly, oldest dropped first: more than two minutes of
+sound, and the agent is never that far ahead."""
 
 
 class CallerEar(Protocol):
@@ -105,6 +106,7 @@ class CallerLink:
         self._stream_sid = stream_sid
         self._ear = ear
         self._held_back: deque[bytes] = deque()
+        self._held_back_bytes = 0
 
     def listen(self) -> None:
         """Hand over what arrives to the ear from now on."""
@@ -135,21 +137,25 @@ class CallerLink:
         """A mark, behind what was sent before; or a clear, ahead of what was held back."""
         if isinstance(message, twilio.Clear):
             self._held_back.clear()
+            self._held_back_bytes = 0
         self._send(twilio.encode(message).encode())
 
     def _send(self, text: bytes) -> None:
         if not self._held_back and not self._connection.full:
             self._connection.write_text(text)
             return
-        if len(self._held_back) >= HELD_BACK_TEXTS:
-            self._held_back.popleft()
-            self.dropped_texts += 1
         self._held_back.append(text)
+        self._held_back_bytes += len(text)
+        while self._held_back_bytes > HELD_BACK_BYTES:
+            self._held_back_bytes -= len(self._held_back.popleft())
+            self.dropped_texts += 1
 
     def flush(self) -> None:
         """Twilio reads again: what was held back goes out in order."""
         while self._held_back and not self._connection.full:
-            self._connection.write_text(self._held_back.popleft())
+            text = self._held_back.popleft()
+            self._held_back_bytes -= len(text)
+            self._connection.write_text(text)
 
 
 async def closed(receive: Any) -> int:

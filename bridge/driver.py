@@ -303,7 +303,11 @@ class CallDriver:
                 self._play(command.audio)
             case twilio.SendMark() | twilio.Clear():
                 self.caller.send(command)
-            case deepgram.FunctionCallResponse() | deepgram.UpdatePrompt():
+            case (
+                deepgram.FunctionCallResponse()
+                | deepgram.UpdatePrompt()
+                | deepgram.InjectAgentMessage()
+            ):
                 self._tell_agent(command)
             case Save():
                 self._saver.want()
@@ -397,7 +401,8 @@ class CallDriver:
                 Failed(
                     function_call_id=job.function_call_id,
                     tool=job.tool,
-                    code=error.code,
+                    # Redis fell silent after it may have taken the job (tools/queue.py).
+                    code="doubt" if job.effect and error.retryable else error.code,
                     say=error.say,
                 )
             )

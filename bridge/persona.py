@@ -65,6 +65,7 @@ def manners_for(profile: Profile, *, longest_call_s: float) -> Manners:
         greeting=profile.phrases.greeting,
         fillers=profile.phrases.fillers,
         apology=profile.phrases.apology,
+        resumed=profile.phrases.resumed,
         filler_after_s=profile.filler_after_s,
         longest_call_s=longest_call_s,
     )

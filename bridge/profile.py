@@ -58,6 +58,8 @@ class Phrases(_Table, frozen=True, kw_only=True):
     greeting: Spoken
     fillers: tuple[Spoken, ...] = ()
     apology: Spoken
+    resumed: Spoken = "Sorry, the line was cut for a moment. Please go on."
+    """Said by the agent when another stream continues the call."""
 
 
 class Profile(_Table, frozen=True, kw_only=True):

@@ -34,11 +34,18 @@ from tools.catalog import CATALOG
 from tools.queue import ToolQueue
 
 LARGEST_FORM_BYTES: Final = 64 * 1024
+FORM_PATIENCE_S: Final = 10.0
+"""Twilio itself gives a webhook fifteen seconds in all."""
 MESSAGES_BEFORE_START: Final = 32
 """``connected`` and ``start`` are two; the rest is junk, of which so much is borne."""
 
 GOODBYE: Final = "Thank you for calling. Goodbye."
+PUT_THROUGH: Final = "One moment, I am putting you through to a colleague."
+CALL_AGAIN: Final = "Please call again in a few minutes. Goodbye."
 UNKNOWN_NUMBER: Final = "We are sorry, this number is not in service. Goodbye."
+CAME_TO_A_STOP: Final = "caller_hung_up"
+"""What ``stop`` is taken for; but it comes too when the call goes on with another document (1.3),
+and then Twilio says that the call is in progress."""
 OVER_STATUSES: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 log = structlog.get_logger()
@@ -147,11 +154,15 @@ async def _signed_form(desk: Desk, request: Request[Any, Any, Any]) -> Mapping[s
 async def _bounded_body(request: Request[Any, Any, Any]) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > LARGEST_FORM_BYTES:
-            raise HTTPException(status_code=413, detail="too large")
-        pieces.append(piece)
+    try:
+        async with asyncio.timeout(FORM_PATIENCE_S):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > LARGEST_FORM_BYTES:
+                    raise HTTPException(status_code=413, detail="too large")
+                pieces.append(piece)
+    except TimeoutError as too_slow:
+        raise HTTPException(status_code=408, detail="too slow") from too_slow
     return b"".join(pieces)
 
 
@@ -180,10 +191,12 @@ async def _next_document(desk: Desk, form: Mapping[str, str]) -> str:
     log.info("call_resumed", call_sid=call_sid, next_step=state.next_step, ended=state.ended)
     if state.next_step == "apology":
         return _human(profile)
+    if state.next_step == "human":
+        return _human(profile, after_apology=True)
     if state.next_step == "goodbye":
         return twiml.say_and_hang_up(GOODBYE)
-    if state.ended:
-        return twiml.empty()
+    if state.ended not in ("", CAME_TO_A_STOP):
+        return twiml.say_and_hang_up(GOODBYE)
     if state.generation > desk.settings.resume_limit:
         return _human(profile)
     return await _connect(desk, call_sid, profile)
@@ -204,15 +217,13 @@ async def _connect(desk: Desk, call_sid: str, profile: Profile) -> str:
     )
 
 
-def _human(profile: Profile | None) -> str:
+def _human(profile: Profile | None, *, after_apology: bool = False) -> str:
     """The way out when the agent cannot be had."""
     if profile is None:
         return twiml.say_and_hang_up(GOODBYE)
-    if profile.transfer_number is None:
-        return twiml.say_and_hang_up(profile.phrases.apology)
-    return twiml.dial(
-        profile.transfer_number, say="One moment, I am putting you through to a colleague."
-    )
+    if profile.transfer_number is not None:
+        return twiml.dial(profile.transfer_number, say=PUT_THROUGH)
+    return twiml.say_and_hang_up(CALL_AGAIN if after_apology else profile.phrases.apology)
 
 
 def _twiml(document: str) -> Response[str]:

@@ -31,8 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """Folder of practice profiles; empty: those that come with the project."""
     host: str = "0.0.0.0"  # a server in a container answers on every address
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
-    drain_s: Annotated[float, Meta(ge=0, le=300)] = 25.0
-    """Seconds that live calls get to end by themselves after SIGTERM."""
+    drain_s: Annotated[float, Meta(ge=0, le=300)] = 20.0
+    """Seconds that live calls get to end by themselves after SIGTERM; with the last saves and
+    closes behind it, it fits into Heroku's thirty."""
     longest_call_s: Annotated[float, Meta(gt=0, le=7000)] = 6600.0
     """Seconds after which a call is ended politely; Deepgram ends a session at two hours."""
     start_patience_s: Annotated[float, Meta(gt=0, le=60)] = 5.0

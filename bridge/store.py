@@ -1,6 +1,6 @@
 """Where a call's state lives: Redis, versioned, every write fenced by the stream's generation.
 
-Keys (all expire ``KEPT_S`` after the last write):
+Keys (all expire ``KEPT_S`` after the last write, ``KEPT_ENDED_S`` after the call's end):
 
 * ``call:{call_sid}`` hash: ``practice``, ``generation``, ``started_utc``, ``next_step``,
   ``ended``.
@@ -27,6 +27,8 @@ from tools.connections import connect
 
 KEPT_S: Final = 6 * 3600
 """Longer than the longest call and everything that may follow it."""
+KEPT_ENDED_S: Final = 15 * 60
+"""Once a call has ended nobody needs its words here; late callbacks come within minutes."""
 TICKET_S: Final = 60
 """Between the TwiML and ``start`` lie 0.6 s (twilio-voice.md 1.4)."""
 
@@ -178,7 +180,7 @@ class ConversationStore:
         kept = await self._ask(
             self._save(
                 keys=[_call_key(call_sid), _conversation_key(call_sid)],
-                args=[generation, stored, KEPT_S, ended],
+                args=[generation, stored, KEPT_ENDED_S if ended else KEPT_S, ended],
             )
         )
         if not kept:

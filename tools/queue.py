@@ -154,7 +154,8 @@ class ToolQueue:
             async with asyncio.timeout(min(self._patience_s, job.budget_s)):
                 await self._enqueue_at_last(job)
         except (RedisError, OSError) as error:
-            self._asked.pop(job.job_id, None)
+            if not job.effect:  # of an effect that may come true its call still wants to hear
+                self._asked.pop(job.job_id, None)
             raise Unavailable(CATALOG[job.tool].fallback, reason=f"queue: {error!r}") from error
 
     async def depth(self, queues: Iterable[str] = QUEUES) -> list[QueueDepth]:

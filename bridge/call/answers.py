@@ -95,6 +95,8 @@ class Answers:
         """
         pending = self._functions.answer(outcome.function_call_id)
         if pending is not None:
+            if isinstance(outcome, Failed) and outcome.code == "doubt":
+                self._functions.doubt(pending)
             return self._respond(outcome, pending.thought_signature, at_s)
         self.late += 1
         tool = self._functions.take_orphan(outcome.function_call_id)

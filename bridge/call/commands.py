@@ -8,8 +8,9 @@ from bridge.call.events import PhraseKind
 from bridge.wire import deepgram, twilio
 from tools.contract import ToolJob
 
-NextStep = Literal["goodbye", "apology"]
-"""What ``POST /twilio/resume`` does once our socket is closed."""
+NextStep = Literal["goodbye", "human", "apology"]
+"""What ``POST /twilio/resume`` does once our socket is closed: a goodbye; the practice's people,
+where it names a number, after an apology that was heard; or the same after one that Twilio says."""
 
 
 class PlayVoice(msgspec.Struct, frozen=True, gc=False):
@@ -84,4 +85,5 @@ Command = (
     | twilio.Clear
     | deepgram.FunctionCallResponse
     | deepgram.UpdatePrompt
+    | deepgram.InjectAgentMessage
 )

@@ -51,6 +51,10 @@ class FunctionCalls:
             self._abandon(pending)
         return late
 
+    def doubt(self, answered: Pending) -> None:
+        """It was answered with "nobody knows yet": its effect may still come true."""
+        self._orphans[answered.function_call_id] = answered.tool
+
     def cancel(self, function_call_id: str) -> Pending | None:
         """The agent withdrew it: an effect may be committed all the same."""
         pending = self._pending.get(function_call_id)

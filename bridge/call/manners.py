@@ -15,6 +15,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     fillers: tuple[str, ...] = ()
     apology: str
     """Said when the agent is lost and the call cannot go on."""
+    resumed: str = "Sorry, the line was cut for a moment. Please go on."
+    """Said by the agent when another stream continues the call."""
     filler_after_s: float = 1.2
     """Seconds after a function call before a filler plays."""
     greeting_patience_s: float = 0.25

@@ -4,6 +4,7 @@ Owns the order of things (greeting, agent, talk, end) and composes the parts. Le
 ``turns``, what was heard to ``playback`` and ``replies``, open function calls to ``functions``.
 """
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -87,6 +88,7 @@ class CallSession:
         self._now = 0.0
         self._began_at = 0.0
         self._elapsed_before_s = conversation.elapsed_s
+        self._resumed = conversation.begun
         self._greeting_until: float | None = None
         self._agent_until: float | None = None
         self._welcomed = False
@@ -190,7 +192,7 @@ class CallSession:
             return None
         if self._hung_up:
             return self._close_until
-        at = self._began_at + self._manners.longest_call_s
+        at = math.inf if self._closing else self._longest_until
         for due in (
             self._greeting_until,
             self._agent_until,
@@ -203,6 +205,11 @@ class CallSession:
                 at = due
         return at
 
+    @property
+    def _longest_until(self) -> float:
+        """Counted from the call's beginning, whichever stream it was."""
+        return self._began_at - self._elapsed_before_s + self._manners.longest_call_s
+
     # --- beginning ---------------------------------------------------------------------------
 
     def _begin(self, start: twilio.Start, now: float) -> list[Command]:
@@ -212,7 +219,7 @@ class CallSession:
         self._began_at = now
         self._agent_until = now + self._manners.agent_patience_s
         commands: list[Command] = [ConnectAgent()]
-        if not self.conversation.begun:
+        if not self._resumed:
             self.stamps.begin("greeting", now)
             self._greeting_until = now + self._manners.greeting_patience_s
             commands.insert(0, FetchPhrase(kind="greeting", text=self._manners.greeting))
@@ -231,7 +238,11 @@ class CallSession:
         self._ready = True
         self._agent_until = None
         kept = self._hearing.open()
-        return [SendVoice(kept)] if kept else []
+        commands: list[Command] = [SendVoice(kept)] if kept else []
+        if self._resumed:
+            # Refused if the caller is speaking: then there is no silence to be filled.
+            commands.append(deepgram.InjectAgentMessage(message=self._manners.resumed))
+        return commands
 
     # --- sound -------------------------------------------------------------------------------
 
@@ -452,7 +463,7 @@ class CallSession:
             return self._end("", now) if self._hung_up else self._hang_up(now)
         if self._hung_up:
             return []
-        if now >= self._began_at + self._manners.longest_call_s and not self._closing:
+        if now >= self._longest_until and not self._closing:
             self._closing, self._closing_reason = "goodbye", "goodbye"
             return self._hang_up(now)
         commands: list[Command] = []
@@ -477,7 +488,7 @@ class CallSession:
         """Without an agent the call ends politely: our own words, then the next step."""
         if self._closing:
             return []
-        self._closing, self._closing_reason = "goodbye", "agent_lost"
+        self._closing, self._closing_reason = "human", "agent_lost"
         self._ready = False
         self._hearing.close()
         self._agent_until = self._greeting_until = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.caller import HELD_BACK_TEXTS, CallerLink
+from bridge.caller import HELD_BACK_BYTES, CallerLink
 from bridge.wire import twilio
 
 
@@ -79,13 +79,29 @@ def test_what_was_held_back_goes_out_in_order_when_there_is_room() -> None:
 
 def test_the_oldest_is_dropped_when_too_much_is_held_back() -> None:
     link, connection, _ = linked()
-    play(link, *range(HELD_BACK_TEXTS + 3))
+    play(link, 0)
+    message_bytes = len(twilio.media_text("MZ1", bytes(4)))
+    room = HELD_BACK_BYTES // message_bytes
+    play(link, *range(1, room + 3))
     connection.room_for = 10**6
 
     link.flush()
 
     assert link.dropped_texts == 3
-    assert numbers(connection) == list(range(3, HELD_BACK_TEXTS + 3))
+    assert numbers(connection) == list(range(3, room + 3))
+
+
+def test_room_is_room_again_after_a_clear() -> None:
+    link, connection, _ = linked()
+    link.play(bytes(HELD_BACK_BYTES // 2))
+    link.send(twilio.Clear(stream_sid="MZ1"))
+    link.play(bytes(HELD_BACK_BYTES // 2))
+    connection.room_for = 10
+
+    link.flush()
+
+    assert link.dropped_texts == 0
+    assert [one["event"] for one in connection.written] == ["clear", "media"]
 
 
 def test_a_clear_goes_ahead_of_what_was_held_back() -> None:

@@ -391,7 +391,7 @@ async def test_a_call_that_another_bridge_holds_is_let_go() -> None:
 async def apologised(setting: Setting) -> None:
     assert await setting.ends() == "agent_lost"
     assert setting.caller.sound.endswith(APOLOGISED)
-    assert setting.keeper.plans == ["goodbye"]
+    assert setting.keeper.plans == ["human"]
 
 
 @in_virtual_time

@@ -309,8 +309,8 @@ async def test_a_lost_agent_is_apologised_for_and_the_call_moved_on(
 
     state = await store.state("CA1")
     assert state is not None
-    assert state.next_step == "goodbye"
-    assert "Goodbye" in (await bridge.resume("CA1")).text
+    assert state.next_step == "human"
+    assert "<Dial" in (await bridge.resume("CA1")).text
 
 
 # --- junk ------------------------------------------------------------------------------------
@@ -412,12 +412,12 @@ async def test_a_caller_who_does_not_read_for_a_while_hears_everything_later(
         session = await bridge.deepgram.session("CA1")
         greeting = await line.hear_bytes(800)
         line.socket.transport.pause_reading()
-        pieces = [bytes([number % 251]) * 4000 for number in range(2000)]
+        pieces = [bytes([number % 251]) * 4000 for number in range(350)]
         for piece in pieces:
             await session.socket.send(piece)
         await line.says(FRAME)
         await until(lambda: session.voice == FRAME)
         line.socket.transport.resume_reading()
 
-        heard = await line.hear_bytes(800 + 2000 * 4000)
+        heard = await line.hear_bytes(800 + 350 * 4000)
         assert heard[len(greeting) :] == b"".join(pieces)

@@ -8,6 +8,7 @@ import redis.asyncio
 from bridge.call.conversation import Conversation, Utterance
 from bridge.errors import CallHeldElsewhere, StateUnavailable
 from bridge.store import (
+    KEPT_ENDED_S,
     KEPT_S,
     TICKET_S,
     Admitted,
@@ -236,6 +237,15 @@ async def test_everything_of_a_call_expires(
 
     lives = [await raw.ttl(key) for key in await raw.keys("*")]
     assert all(0 < life <= KEPT_S for life in lives)
+
+
+async def test_the_words_of_a_call_that_ended_go_soon(
+    store: ConversationStore, raw: redis.asyncio.Redis
+) -> None:
+    await store.admit(CALL, PRACTICE)
+    await store.save(CALL, 1, talk(1, "Hello?"), ended="caller_hung_up")
+
+    assert 0 < await raw.ttl(f"conversation:{CALL}") <= KEPT_ENDED_S
 
 
 # --- older, newer and broken -----------------------------------------------------------------

@@ -181,7 +181,12 @@ async def test_a_call_whose_stream_was_lost_is_connected_again(bridge: Bridge) -
 
 
 @pytest.mark.parametrize(
-    ("next_step", "expected"), [("goodbye", ["Say", "Hangup"]), ("apology", ["Say", "Dial"])]
+    ("next_step", "expected"),
+    [
+        ("goodbye", ["Say", "Hangup"]),
+        ("human", ["Say", "Dial"]),
+        ("apology", ["Say", "Dial"]),
+    ],
 )
 async def test_a_planned_step_is_taken(
     bridge: Bridge, store: ConversationStore, next_step, expected: list[str]
@@ -201,11 +206,22 @@ async def test_a_planned_step_is_the_same_however_often_it_is_asked_for(
     assert (await bridge.resume("CA1")).text == (await bridge.resume("CA1")).text
 
 
-async def test_a_call_that_ended_has_nothing_next(bridge: Bridge, store: ConversationStore) -> None:
+async def test_a_call_that_ended_without_a_plan_says_goodbye(
+    bridge: Bridge, store: ConversationStore
+) -> None:
+    await bridge.voice("CA1")
+    await store.save("CA1", 1, b"", ended="agent_lost")
+
+    assert verbs(await bridge.resume("CA1")) == ["Say", "Hangup"]
+
+
+async def test_a_stream_that_stopped_in_a_call_that_goes_on_is_followed_by_another(
+    bridge: Bridge, store: ConversationStore
+) -> None:
     await bridge.voice("CA1")
     await store.save("CA1", 1, b"", ended="caller_hung_up")
 
-    assert verbs(await bridge.resume("CA1")) == []
+    assert "Connect" in verbs(await bridge.resume("CA1", CallStatus="in-progress"))
 
 
 @pytest.mark.parametrize("status", ["completed", "busy", "failed", "no-answer", "canceled"])

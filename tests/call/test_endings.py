@@ -10,8 +10,10 @@ from tests.call.calls import (
     FIND,
     GREETING,
     Call,
+    a_conversation,
     agent_text,
     asks,
+    caller_words,
     mark,
     media,
     phrase,
@@ -120,7 +122,7 @@ def test_the_call_is_hung_up_when_the_apology_was_heard() -> None:
     heard = call.at(5.2, mark("0:2"))
 
     assert played == [PlayVoice(sound(2.0, b"\x10")), send_mark("0:2")]
-    assert heard == [HangUp(next_step="goodbye")]
+    assert heard == [HangUp(next_step="human")]
 
 
 def test_the_apology_comes_behind_what_the_agent_said_last() -> None:
@@ -154,7 +156,7 @@ def test_the_apologys_mark_is_not_waited_for_without_end() -> None:
     call.at(3.0, phrase("apology", APOLOGY, 2.0))
 
     assert call.session.next_wakeup() == 5.0 + LAST_MARK_PATIENCE_S
-    assert call.wake() == [HangUp(next_step="goodbye")]
+    assert call.wake() == [HangUp(next_step="human")]
 
 
 def test_an_apology_without_sound_is_left_to_twilio() -> None:
@@ -272,7 +274,16 @@ def test_the_apology_is_finished_even_if_the_call_is_too_long() -> None:
     call.at(3.5, phrase("apology", APOLOGY, 2.0))
 
     assert call.at(4.0, Wakeup()) == []
-    assert call.at(5.6, mark("0:2")) == [HangUp(next_step="goodbye")]
+    assert call.session.next_wakeup() == pytest.approx(3.5 + 2.0 + LAST_MARK_PATIENCE_S)
+    assert call.at(5.6, mark("0:2")) == [HangUp(next_step="human")]
+
+
+def test_the_longest_call_is_counted_from_the_calls_own_beginning() -> None:
+    went_before = a_conversation(elapsed_s=30.0, utterances=[caller_words("Hello.")])
+
+    call = started_call(conversation=went_before, longest_call_s=100.0, agent_patience_s=500.0)
+
+    assert call.session.next_wakeup() == 70.0
 
 
 def test_a_start_after_the_end_changes_nothing() -> None:

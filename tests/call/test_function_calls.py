@@ -448,3 +448,14 @@ def test_words_that_came_before_the_filler_keep_the_audio_that_comes_behind_it()
 
     look = next(one for one in call.conversation.utterances if one.text == "Let me look.")
     assert (look.sent_ms, look.heard_ms) == (800, 800)
+
+
+def test_an_effect_answered_with_doubt_that_came_true_is_told_to_the_agent() -> None:
+    call = ready_call()
+    call.at(3.0, asks("book_appointment", BOOK))
+    call.at(4.0, failed("doubt", tool="book_appointment"))
+
+    [told, saved] = call.at(6.0, done(tool="book_appointment"))
+
+    assert isinstance(told, deepgram.UpdatePrompt)
+    assert saved == Save()

@@ -150,3 +150,13 @@ def test_an_agent_that_is_ready_is_waited_for_no_more() -> None:
 
 def test_a_second_acknowledgement_of_the_settings_changes_nothing() -> None:
     assert ready_call().at(2.0, deepgram.SettingsApplied()) == []
+
+
+def test_a_call_that_goes_on_is_not_left_in_silence() -> None:
+    went_before = a_conversation(utterances=[caller_words("Hello.")])
+    call = started_call(conversation=went_before, resumed="Please go on.")
+    call.at(0.1, deepgram.Welcome(request_id="r2"))
+
+    commands = call.at(0.2, deepgram.SettingsApplied())
+
+    assert commands == [deepgram.InjectAgentMessage(message="Please go on.")]
