@@ -448,5 +448,6 @@ class CallDriver:
             stray_bytes=self.session.stray_bytes,
             unsent_bytes=self.session.unsent_bytes,
             caller_dropped=self.caller.dropped_texts,
+            median_ms=self.session.stamps.medians_ms(),
             **self.counts,
         )

@@ -122,7 +122,8 @@ class Calendar:
         """Make the booking, or find that it was made; None when the time is taken or closed.
 
         Safe to repeat and to race: one key gives one appointment, whoever asks and however often.
-        ``may_write`` is called last before something is written and may raise instead.
+        ``may_write`` is called last before the appointment is written and may raise instead. A
+        patient who is new is written before that, and stays known whether or not a time is free.
         """
         if first := await self._made(practice, wanted):
             return first

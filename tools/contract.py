@@ -29,7 +29,6 @@ class ToolJob(msgspec.Struct, frozen=True, kw_only=True):
     """Names the effect by its meaning, the same for every attempt and every repeated request."""
     asked_utc: float = 0.0
     """Epoch seconds, stamped by ``ToolQueue.submit``: the core has no wall clock."""
-    traceparent: str = ""
     version: int = VERSION
 
     @property

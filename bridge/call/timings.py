@@ -1,5 +1,7 @@
 """Stamps of one turn → the latencies we publish, in seconds."""
 
+from statistics import median
+
 import msgspec
 
 
@@ -41,3 +43,10 @@ class Stamps:
         self.latencies.append(Latency(stage=stage, seconds=seconds, at_s=at_s))
         if len(self.latencies) > self._keep:
             del self.latencies[0]
+
+    def medians_ms(self) -> dict[str, float]:
+        """The median of each stage that was measured, in milliseconds."""
+        stages: dict[str, list[float]] = {}
+        for latency in self.latencies:
+            stages.setdefault(latency.stage, []).append(latency.seconds)
+        return {stage: round(median(waits) * 1000, 1) for stage, waits in stages.items()}

@@ -62,3 +62,12 @@ def test_what_the_agent_reports_is_kept_but_for_the_flood() -> None:
 
     reported = call.session.stamps.latencies[before:]
     assert [(one.stage, one.seconds) for one in reported] == [("thinking", 0.4), ("total", 0.9)]
+
+
+def test_each_stage_has_its_median_in_milliseconds() -> None:
+    stamps = Stamps()
+    for seconds in (0.5, 0.1, 0.3):
+        stamps.add("reply", seconds, 1.0)
+    stamps.add("greeting", 0.0042, 1.0)
+
+    assert stamps.medians_ms() == {"reply": 300.0, "greeting": 4.2}
