@@ -6,7 +6,7 @@ The same routes can be mounted in the bridge (``ADMIN_IN_WEB=1``), where one pro
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from admin.queues import list_queues
 from admin.settings import Settings
 from bridge.phrases import PhraseCache
 from tools import logs, reports
+from tools.environment import BadSetting, listen
 from tools.queue import ToolQueue
 
 ROOT = "/admin"
@@ -116,22 +117,25 @@ def main(environ: Mapping[str, str]) -> int:
         SettingsRefused: from this environment it does not start.
     """
     found = settings.load(environ)
+    logs.configure("admin", level=found.log_level)
+    reports.start(found.sentry_dsn, process="admin")
+    app: Any = create_app(found)
     try:
-        logs.configure("admin", level=found.log_level)
-    except ValueError as error:
+        listening = listen(found.host, found.port)
+    except BadSetting as error:
         raise SettingsRefused(str(error)) from error
     # Its lines about starting and stopping say less than ours.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    log.info("listening", host=found.host, port=found.port, tokens=len(found.tokens))
-    reports.start(found.sentry_dsn, process="admin")
-    app: Any = create_app(found)
-    uvicorn.run(
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, tokens=len(found.tokens))
+    config = uvicorn.Config(
         app,
-        host=found.host,
-        port=found.port,
         log_config=None,
         access_log=False,  # addresses and paths of operators are the audit log's
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    return 0
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+    return 0 if server.started else 1

@@ -22,7 +22,7 @@ _LOAD_STATE = Path(".holdfast/load")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit status is 0, 1 for a refusal or a failure, 2 for wrong words."""
+    """Run one verb; the exit status is 0, 1 for a failure, 2 for wrong words or settings."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another
@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
         status: int = arguments.verb(arguments, os.environ)
     except OperatorError as error:
         print(f"holdfast: {error}", file=sys.stderr)
-        return 1
+        return error.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough

@@ -10,9 +10,13 @@ OperatorError
  └─ SettingsRefused   the environment lacks something or holds nonsense
 """
 
+from typing import ClassVar
+
 
 class OperatorError(Exception):
-    """The message says what is wrong and what to do; the exit status is 1."""
+    """The message says what is wrong and what to do."""
+
+    exit_status: ClassVar[int] = 1
 
 
 class ProcfileError(OperatorError):
@@ -40,4 +44,6 @@ class NotReady(OperatorError):
 
 
 class SettingsRefused(OperatorError):
-    """The process cannot start from this environment; never repeats a secret."""
+    """The process cannot start from this environment; never repeats a value of it."""
+
+    exit_status = 2

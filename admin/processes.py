@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from admin.errors import SettingsRefused
+from admin.errors import OperatorError, SettingsRefused
 
 
 def bridge(environ: Mapping[str, str]) -> int:
@@ -18,6 +18,7 @@ def bridge(environ: Mapping[str, str]) -> int:
     """
     from bridge import app, settings
     from bridge.errors import BadConfiguration
+    from tools.environment import BadSetting
 
     try:
         if not settings.load(environ).admin_in_web:
@@ -29,7 +30,7 @@ def bridge(environ: Mapping[str, str]) -> int:
         admin = load(environ)
         router, lifespan = create_admin(admin.tokens, admin.redis_url)
         app.main(environ, extra_handlers=[router], extra_lifespans=[lifespan])
-    except BadConfiguration as error:
+    except (BadConfiguration, BadSetting) as error:
         raise SettingsRefused(str(error)) from error
     return 0
 
@@ -52,8 +53,10 @@ def migrate(environ: Mapping[str, str]) -> int:
 
     try:
         migrations.upgrade(_database_url(environ))
-    except (ValueError, Unavailable) as error:
+    except ValueError as error:
         raise SettingsRefused(f"DATABASE_URL: {error}") from error
+    except Unavailable as error:
+        raise SettingsRefused(f"DATABASE_URL: does not answer ({error.reason})") from error
     print("the database is at its newest shape")
     return 0
 
@@ -62,20 +65,27 @@ def seed(environ: Mapping[str, str], file: Path | None = None) -> int:
     """Enter the practice of a file, or the demo practice.
 
     Raises:
-        SettingsRefused: no such practice file, or the database is away or not migrated.
+        SettingsRefused: ``DATABASE_URL`` names none that we know.
+        OperatorError: no such practice file, or the database is away or not migrated.
     """
     from tools import seed
     from tools.errors import Unavailable
 
+    url = _database_url(environ)
     try:
-        practice = asyncio.run(seed.seed(_database_url(environ), file or seed.DEMO))
+        practice = asyncio.run(seed.seed(url, file or seed.DEMO))
     except (OSError, ValueError, Unavailable) as error:
-        raise SettingsRefused(str(error)) from error
+        raise OperatorError(str(error)) from error
     print(f"{practice.name} ({practice.id}) is entered")
     return 0
 
 
 def _database_url(environ: Mapping[str, str]) -> str:
-    from tools.database import DEFAULT_URL
+    from tools.database import DEFAULT_URL, check_url
 
-    return environ.get("DATABASE_URL") or DEFAULT_URL
+    url = environ.get("DATABASE_URL") or DEFAULT_URL
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise SettingsRefused(f"DATABASE_URL: {error}") from error
+    return url

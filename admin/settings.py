@@ -8,6 +8,8 @@ from msgspec import Meta
 
 from admin.auth import Token, read_tokens
 from admin.errors import SettingsRefused
+from tools import connections, environment, logs, reports
+from tools.environment import BadSetting
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -33,10 +35,15 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsRefused: one is missing or wrong; the message names it, never its value.
     """
-    given = {name: value for name, value in environ.items() if value != ""}
     try:
-        settings = msgspec.convert(given, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsRefused(f"environment: {error}") from error
+        settings = environment.read(
+            Settings,
+            environ,
+            redis_url=connections.check_url,
+            sentry_dsn=reports.check_dsn,
+            log_level=logs.level_number,
+        )
+    except BadSetting as error:
+        raise SettingsRefused(str(error)) from error
     read_tokens(settings.admin_tokens)
     return settings

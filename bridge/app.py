@@ -6,7 +6,6 @@ may mount its own routes beside the bridge's.
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -31,6 +30,7 @@ from bridge.speech import Speech
 from bridge.store import ConversationStore
 from tools import logs, reports
 from tools.catalog import CATALOG
+from tools.environment import listen
 from tools.queue import ToolQueue
 
 LARGEST_FRAME_BYTES: Final = 64 * 1024
@@ -134,8 +134,6 @@ async def serve(app: Litestar, settings: Settings, live: Live) -> None:
     """Serve until told to stop, and then until the calls have ended or ``drain_s`` is over."""
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         ws=MediaProtocol,
         ws_per_message_deflate=False,
         ws_max_size=LARGEST_FRAME_BYTES,
@@ -150,8 +148,7 @@ async def serve(app: Litestar, settings: Settings, live: Live) -> None:
         lifespan="on",
         backlog=2048,
     )
-    listening = socket.create_server((settings.host, settings.port), backlog=2048)
-    listening.setblocking(False)
+    listening = listen(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, public_url=settings.public_url)
     await Server(config, live=live, drain_s=settings.drain_s).serve(sockets=[listening])
@@ -181,6 +178,7 @@ def main(
 
     Raises:
         BadConfiguration: a setting or a profile is wrong.
+        BadSetting: nobody can listen where ``HOST`` and ``PORT`` say.
     """
     settings = environment.load(environ)
     logs.configure("bridge", level=settings.log_level)

@@ -6,6 +6,7 @@ other setting has a default.
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from bridge.errors import BadConfiguration
+from tools import connections, environment, logs, reports
+from tools.environment import BadSetting
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -72,11 +75,17 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises:
         BadConfiguration: one is missing or wrong; the message names it, never its value.
     """
-    given = {name: value for name, value in environ.items() if value != ""}
     try:
-        settings = msgspec.convert(given, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadConfiguration(f"environment: {error}") from error
+        settings = environment.read(
+            Settings,
+            environ,
+            redis_url=connections.check_url,
+            profiles_dir=_check_folder,
+            sentry_dsn=reports.check_dsn,
+            log_level=logs.level_number,
+        )
+    except BadSetting as error:
+        raise BadConfiguration(str(error)) from error
     _check_url("PUBLIC_URL", settings.public_url, {"https", "wss"}, {"http", "ws"})
     _check_url("DEEPGRAM_AGENT_URL", settings.deepgram_agent_url, {"wss"}, {"ws"})
     _check_url("DEEPGRAM_API_URL", settings.deepgram_api_url, {"https"}, {"http"})
@@ -85,6 +94,11 @@ def load(environ: Mapping[str, str]) -> Settings:
     if not settings.signing_tokens:
         raise BadConfiguration("TWILIO_AUTH_TOKEN: empty")
     return settings
+
+
+def _check_folder(path: str) -> None:
+    if path and not any(Path(path).glob("*.toml")):
+        raise ValueError("no profile (*.toml) in this folder")
 
 
 def _check_url(name: str, url: str, safe: set[str], loopback_only: set[str]) -> None:

@@ -82,6 +82,24 @@ def connect_in_thread(url: str, *, answer_within_s: float) -> Redis:
     return Redis.from_url(url, socket_timeout=answer_within_s, **_options(url))
 
 
+def check_url(url: str) -> None:
+    """Whether ``connect`` can do with this address; asks nobody.
+
+    Raises:
+        ValueError: it is none of Redis; the message does not repeat it.
+    """
+    try:
+        parts = urlsplit(url)
+        database = parts.path.strip("/")
+        known = {"redis": parts.hostname, "rediss": parts.hostname, "unix": parts.path}
+        named = known.get(parts.scheme)
+        if not named or (parts.scheme != "unix" and database and not database.isdecimal()):
+            raise ValueError("another scheme, no host, or a database that is no number")
+        connect(url)
+    except ValueError:
+        raise ValueError("expected redis://HOST:PORT/NUMBER, rediss://… or unix:///PATH") from None
+
+
 def _options(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {"socket_connect_timeout": CONNECT_TIMEOUT_S}
     match urlsplit(url).scheme:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import DateTime, Dialect, MetaData, Row, Select, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
@@ -22,6 +22,8 @@ LOCK_WAIT_MS: Final = 3000
 """How long a SQLite writer waits for another; shorter than any budget, so that it can be told."""
 POOL_SIZE: Final = 5
 CONNECT_TIMEOUT_S: Final = 3.0
+SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""libpq's words."""
 
 metadata = MetaData(
     naming_convention={
@@ -61,16 +63,31 @@ def database_url(text: str) -> URL:
     """``postgres://``, ``postgresql://`` or ``sqlite://`` as SQLAlchemy's address of our drivers.
 
     Raises:
-        ValueError: another database. The message holds no password.
+        ValueError: another database, or no address. The message repeats nothing of it.
     """
-    url = make_url(text)
-    match url.get_backend_name():
-        case "sqlite":
-            return url.set(drivername="sqlite+aiosqlite")
-        case "postgres" | "postgresql":
-            return _asyncpg(url)
-        case other:
-            raise ValueError(f"DATABASE_URL names {other}; sqlite or postgresql it must be")
+    try:
+        url = make_url(text)
+        match url.get_backend_name():
+            case "sqlite" if url.database and not url.host:
+                return url.set(drivername="sqlite+aiosqlite")
+            case "postgres" | "postgresql":
+                return _asyncpg(url)
+    except (ArgumentError, ValueError):
+        pass
+    raise ValueError("expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE") from None
+
+
+def check_url(text: str) -> None:
+    """Whether ``open_engine`` can do with this address; asks nobody.
+
+    Raises:
+        ValueError: it cannot; the message repeats nothing of the address.
+    """
+    database_url(text)
+    try:
+        open_engine(text)
+    except (ArgumentError, TypeError, ValueError):
+        raise ValueError("holds an option that its driver does not know") from None
 
 
 def _asyncpg(url: URL) -> URL:
@@ -79,6 +96,8 @@ def _asyncpg(url: URL) -> URL:
     mode = url.query.get("sslmode")
     if mode is None:
         return url
+    if mode not in SSL_MODES:
+        raise ValueError("no such sslmode")
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 

@@ -39,9 +39,7 @@ def configure(
         ValueError: there is no such level.
     """
     lines_out = stream if stream is not None else cast(TextIO, Outlet(sys.stderr))
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise ValueError(f"LOG_LEVEL names {level}; DEBUG, INFO, WARNING or ERROR it must be")
+    number = level_number(level)
 
     def name_process(
         _logger: Any, _method: str, event: MutableMapping[str, Any]
@@ -78,6 +76,18 @@ def configure(
     logging.basicConfig(handlers=[lines], level=number, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def level_number(level: str) -> int:
+    """The level as the standard library counts it.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
+    return number
 
 
 class Outlet(io.TextIOBase):

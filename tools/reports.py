@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 import sentry_sdk
 from sentry_sdk.types import Event, Hint
+from sentry_sdk.utils import Dsn
 
 MASK: Final = "•••"
 _NUMBERS: Final = re.compile(r"\+?[0-9][0-9 ().\-]{5,}[0-9]")
@@ -32,6 +33,19 @@ def start(dsn: str, *, process: str, release: str = "") -> None:
         before_send=scrub,
     )
     sentry_sdk.set_tag("process", process)
+
+
+def check_dsn(dsn: str) -> None:
+    """Whether ``start`` can do with this address.
+
+    Raises:
+        ValueError: it is neither empty nor a DSN.
+    """
+    try:
+        if dsn:
+            Dsn(dsn)
+    except ValueError:
+        raise ValueError("expected a DSN of Sentry, https://KEY@HOST/PROJECT") from None
 
 
 def scrub(event: Event, _hint: Hint) -> Event | None:

@@ -9,6 +9,7 @@ import structlog
 
 from tools import logs, reports
 from tools.claims import Claims
+from tools.environment import BadSetting
 from worker.loop import ToolWorker
 from worker.resources import open_resources
 from worker.run import JobRun, check_bodies
@@ -18,16 +19,16 @@ log = structlog.get_logger()
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run a worker until SIGTERM or SIGINT; the process's exit code.
+    """Run a worker until SIGTERM or SIGINT; the process's exit code, 2 for a wrong setting.
 
     Migrations are not its business: they run at release.
     """
     try:
         settings = load(environ)
-        logs.configure("worker", level=settings.log_level)
-    except ValueError as error:
+    except BadSetting as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
+    logs.configure("worker", level=settings.log_level)
     reports.start(settings.sentry_dsn, process="worker")
     check_bodies()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

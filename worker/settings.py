@@ -1,9 +1,12 @@
 """What a worker reads from its environment, once, at its start."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from tools import connections, database, environment, logs, reports
 from tools.catalog import LONGEST_BUDGET_S, QUEUES
 from tools.database import DEFAULT_URL
 
@@ -17,9 +20,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """``postgresql://`` or ``sqlite:///``."""
     worker_queues: str = ",".join(QUEUES)
     """Queues this process serves, most urgent first, separated by commas."""
-    worker_slots: int = 10
+    worker_slots: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Jobs at once from each queue; a tool that hangs fills its own queue's slots only."""
-    worker_drain_s: float = LONGEST_BUDGET_S + 1.0
+    worker_drain_s: Annotated[float, Meta(ge=0, le=300)] = LONGEST_BUDGET_S + 1.0
     """Seconds that running jobs have to finish once the worker is told to stop."""
     sentry_dsn: str = ""
     log_level: str = "INFO"
@@ -27,23 +30,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     @property
     def queues(self) -> tuple[str, ...]:
         """The names in ``worker_queues``."""
-        return tuple(dict.fromkeys(name.strip() for name in self.worker_queues.split(",")))
-
-    def __post_init__(self) -> None:
-        if unknown := [name for name in self.queues if name not in QUEUES]:
-            raise ValueError(
-                f"WORKER_QUEUES names {', '.join(unknown) or 'nothing'}; "
-                f"there are {', '.join(QUEUES)}"
-            )
-        if self.worker_slots < 1:
-            raise ValueError("WORKER_SLOTS must be at least 1")
+        return _names(self.worker_queues)
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """The settings in an environment. A variable that is set to nothing counts as not set.
+    """The settings of this process.
 
     Raises:
-        ValueError: a value is none of its kind; the message names the variable.
+        BadSetting: one is wrong; the message names it, never its value.
     """
-    given = {name: value for name, value in environ.items() if value}
-    return msgspec.convert(given, Settings, strict=False)
+    return environment.read(
+        Settings,
+        environ,
+        redis_url=connections.check_url,
+        database_url=database.check_url,
+        worker_queues=_check_queues,
+        sentry_dsn=reports.check_dsn,
+        log_level=logs.level_number,
+    )
+
+
+def _check_queues(names: str) -> None:
+    if not set(_names(names)) <= set(QUEUES):
+        raise ValueError(f"expected names out of {', '.join(QUEUES)}, separated by commas")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))

@@ -25,7 +25,7 @@ def test_addresses_in_the_forms_that_platforms_give(given: str, used: str) -> No
 
 
 def test_another_database_is_refused_without_the_password() -> None:
-    with pytest.raises(ValueError, match="mysql") as refused:
+    with pytest.raises(ValueError, match="expected postgresql") as refused:
         database_url("mysql://user:secret@host/db")
     assert "secret" not in str(refused.value)
 

@@ -75,7 +75,7 @@ def test_an_exception_is_in_its_line() -> None:
 
 
 def test_an_unknown_level_is_named() -> None:
-    with pytest.raises(ValueError, match="LOUD"):
+    with pytest.raises(ValueError, match="expected DEBUG"):
         logs.configure("worker", level="LOUD")
 
 

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import make_url
 
 from tools import migrations
+from tools.database import DEFAULT_URL
+from tools.errors import Unavailable
 from tools.seed import seed
 
 
@@ -37,12 +38,29 @@ def test_a_table_that_differs_is_found(tmp_path: Path) -> None:
         migrations.check(f"sqlite:///{tmp_path}/empty.db")
 
 
-def test_the_folder_of_a_local_database_is_made(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/new/folder/holdfast.db"
+def test_the_folder_of_the_address_that_nobody_chose_is_made_for_its_owner_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
 
-    migrations.upgrade(url)
+    migrations.upgrade(DEFAULT_URL)
 
-    assert Path(make_url(url).database or "").is_file()
+    assert migrations.is_current(DEFAULT_URL)
+    assert (tmp_path / ".holdfast").stat().st_mode & 0o777 == 0o700
+
+
+def test_another_folder_is_not_made_up(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/holdfast.db"
+
+    with pytest.raises(ValueError, match="folder"):
+        migrations.upgrade(url)
+
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_database_that_does_not_answer_is_away() -> None:
+    with pytest.raises(Unavailable):
+        migrations.upgrade("postgresql://127.0.0.1:9/x")
 
 
 async def test_migrations_from_a_running_loop_go_to_a_thread(tmp_path: Path) -> None:

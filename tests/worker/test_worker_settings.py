@@ -23,10 +23,14 @@ def test_a_variable_set_to_nothing_is_not_set_and_strangers_are_passed_over() ->
 @pytest.mark.parametrize(
     ("environ", "complaint"),
     [
-        ({"WORKER_QUEUES": "tea"}, "WORKER_QUEUES names tea"),
+        ({"WORKER_QUEUES": "tea"}, "WORKER_QUEUES: expected names out of"),
         ({"WORKER_QUEUES": ","}, "WORKER_QUEUES"),
         ({"WORKER_SLOTS": "many"}, "WORKER_SLOTS"),
-        ({"WORKER_SLOTS": "0"}, "WORKER_SLOTS"),
+        ({"WORKER_SLOTS": "0"}, "WORKER_SLOTS: expected int >= 1"),
+        ({"WORKER_SLOTS": "100000000"}, "WORKER_SLOTS: expected int <= 1000"),
+        ({"WORKER_DRAIN_S": "-3"}, "WORKER_DRAIN_S: expected float >= 0"),
+        ({"WORKER_DRAIN_S": "nan"}, "WORKER_DRAIN_S"),
+        ({"WORKER_DRAIN_S": "inf"}, "WORKER_DRAIN_S"),
     ],
 )
 def test_a_wrong_value_is_named(environ: dict[str, str], complaint: str) -> None:

@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from alembic import command
@@ -20,15 +21,20 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from tools.database import DEFAULT_URL, open_engine, reaching_database
 from tools.database import database_url as parse
-from tools.database import open_engine
 
 _LOCK = 7_460_013
 """Postgres's advisory lock while a migration runs; any number that nobody else here uses."""
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Bring the database to a revision; nothing happens if it is there. Two at once take turns."""
+    """Bring the database to a revision; nothing happens if it is there. Two at once take turns.
+
+    Raises:
+        ValueError: the address is none of ours, or its folder is missing.
+        Unavailable: the database does not answer.
+    """
     _with_connection(database_url, lambda config: command.upgrade(config, revision))
 
 
@@ -81,19 +87,31 @@ def _with_connection(database_url: str, act: Callable[[Config], object]) -> None
         config.attributes["connection"] = connection
         act(config)
 
-    url = parse(database_url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    _check_folder(database_url)
 
     async def connected() -> None:
         engine = open_engine(database_url)
         try:
-            async with engine.begin() as connection:
+            async with AsyncExitStack() as stack:
+                with reaching_database():
+                    connection = await stack.enter_async_context(engine.begin())
                 await connection.run_sync(run)
         finally:
             await engine.dispose()
 
     asyncio.run(connected())
+
+
+def _check_folder(database_url: str) -> None:
+    """Only the folder of the address that nobody chose is made."""
+    url = parse(database_url)
+    if url.get_backend_name() != "sqlite":
+        return
+    folder = Path(url.database or "").parent
+    if database_url == DEFAULT_URL:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    elif not folder.is_dir():
+        raise ValueError("the folder of this SQLite file does not exist")
 
 
 def main() -> None:
