@@ -4,6 +4,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from admin import procfile
 from admin.errors import OperatorError
 from admin.launcher import LAST_UP, Launcher, Stopped
@@ -11,7 +13,7 @@ from admin.state import StateDirectory
 from admin.surroundings import FREE_PORTS, without_ours
 from admin.verbs import print_json
 from bridge.simulator.load import LoadAgent, load_agent, run_load
-from bridge.simulator.load_report import LoadReport, as_table
+from bridge.simulator.load_report import LoadReport, as_table, verdict
 
 
 async def run(
@@ -48,8 +50,11 @@ async def run(
     except Stopped:
         return 130
     (report,) = reports
+    complaints = report.complaints()
     if as_json:
-        print_json(report)
+        print_json(msgspec.structs.replace(report, failures=complaints))
+        for reason in verdict(report):
+            print(reason, file=sys.stderr)
     else:
         print(as_table(report))
-    return 1 if report.complaints() else 0
+    return 1 if complaints else 0

@@ -200,7 +200,7 @@ def direction(**more) -> Direction:
 def report(**more) -> LoadReport:
     base = {
         "machine": "a machine",
-        "calls": 2,
+        "calls": 20,
         "seconds": 1.0,
         "cpu_ms_per_call_second": 4.0,
         "calls_per_core": 250.0,
@@ -240,6 +240,13 @@ def test_a_run_that_is_not_good_says_why(more: dict, complaint: str) -> None:
 
     assert complaint in found
     assert "NOT GOOD" in as_table(report(**more))
+
+
+def test_the_cost_of_a_few_calls_is_not_judged_and_that_is_said() -> None:
+    few = report(calls=19, cpu_ms_per_call_second=50.0)
+
+    assert few.complaints() == []
+    assert "CPU: too few calls to judge" in as_table(few)
 
 
 # --- a whole load ------------------------------------------------------------------------------
