@@ -5,7 +5,8 @@
 * ``manners``: one practice's words and patience.
 * ``conversation``: what must survive a bridge.
 * ``turns``: who has the floor. ``hearing``: the caller's audio until the agent listens.
-* ``playback``: what was sent against what was heard. ``replies``: whose words that were.
+* ``speaking``: what goes to the caller's ear, made of ``playback`` (what was sent against what was
+  heard) and ``replies`` (whose words that was).
 * ``functions``: function calls asked and not answered. ``answers``: what the agent is told.
 * ``fillers``: when to bridge the wait.
 * ``timings``: stamps → latencies. ``recording``: events as bytes, to be replayed.

@@ -1,7 +1,7 @@
 """One call's decisions: the table of contents of what happens to it.
 
 Owns the order of things (greeting, agent, talk, end) and composes the parts. Leaves the floor to
-``turns``, what was heard to ``playback`` and ``replies``, open function calls to ``functions``.
+``turns``, what the caller hears to ``speaking``, function calls to ``answers``.
 """
 
 import math
@@ -19,7 +19,6 @@ from bridge.call.commands import (
     FetchPhrase,
     HangUp,
     NextStep,
-    PlayVoice,
     Save,
     SendVoice,
 )
@@ -38,17 +37,13 @@ from bridge.call.fillers import Fillers
 from bridge.call.functions import FunctionCalls
 from bridge.call.hearing import Hearing
 from bridge.call.manners import Manners
-from bridge.call.playback import Playback
-from bridge.call.replies import Replies
+from bridge.call.speaking import Speaking
 from bridge.call.timings import Stamps
 from bridge.call.turns import Turns
 from bridge.errors import InvalidTransition
-from bridge.wire import deepgram, mulaw, twilio
+from bridge.wire import deepgram, twilio
 from tools.catalog import Tool
 from tools.contract import ToolOutcome
-
-MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
-"""A mark at least behind every second of audio, so that the playback clock is corrected often."""
 
 APOLOGY_PATIENCE_S = 2.0
 """No apology of ours by then: Twilio says it."""
@@ -76,11 +71,10 @@ class CallSession:
     ) -> None:
         self.conversation = conversation
         self.stamps = Stamps()
-        self.stream_sid = ""
         self.stray_bytes = 0
         """Agent audio of cut turns that was thrown away."""
         self._manners = manners
-        self._playback = Playback()
+        self._speaking = Speaking(conversation)
         self._turns = Turns()
         self._functions = FunctionCalls()
         self._answers = Answers(conversation, self._functions, catalog)
@@ -96,9 +90,6 @@ class CallSession:
         self._ready = False
         self._agent_greets = False
         self._hearing = Hearing(group_bytes=manners.group_bytes, kept_bytes=manners.kept_bytes)
-        self._replies = Replies(conversation)
-        self._voiced: int | None = None
-        self._filler_reply: int | None = None
         self._asked_filler: float | None = None
         self._closing: NextStep | None = None
         self._closing_reason = ""
@@ -162,7 +153,7 @@ class CallSession:
             case deepgram.AgentThinking() | deepgram.AgentStartedSpeaking():
                 self._turns.release()
             case deepgram.AgentAudioDone():
-                return self._reply_done(now)
+                return self._speaking.voice_done(now)
             case deepgram.FunctionCallRequest():
                 return self._ask(event.functions, now)
             case deepgram.FunctionCallCancelled():
@@ -213,9 +204,9 @@ class CallSession:
     # --- beginning ---------------------------------------------------------------------------
 
     def _begin(self, start: twilio.Start, now: float) -> list[Command]:
-        if self.stream_sid:
+        if self._speaking.stream_sid:
             return []
-        self.stream_sid = start.stream_sid
+        self._speaking.stream_sid = start.stream_sid
         self._began_at = now
         self._agent_until = now + self._manners.agent_patience_s
         commands: list[Command] = [ConnectAgent()]
@@ -254,87 +245,33 @@ class CallSession:
         if self._turns.latched or self._closing or not audio:
             self.stray_bytes += len(audio)
             return []
-        commands: list[Command] = []
-        reply = self._replies.open
-        if reply is None or reply != self._voiced:
-            commands += self._reply_begins(now)
-            reply = self._voiced = self._replies.open or self._replies.begin()
-        self._playback.send(len(audio), now, reply)
-        commands.append(PlayVoice(audio))
-        if self._playback.unmarked_bytes >= MARK_EVERY_BYTES:
-            commands += self._mark()
-        return commands
-
-    def _reply_begins(self, now: float) -> list[Command]:
-        """The agent's first audio: waits are over, and a filler gives way to the answer."""
-        at_s = self._at_s(now)
-        self.stamps.end("greeting", now, at_s)
-        self.stamps.end("reply", now, at_s)
-        filler, self._filler_reply = self._filler_reply, None
-        if filler is None or not self._playback.audible(now):
-            return []
-        return self._clear(now)
-
-    def _reply_done(self, now: float) -> list[Command]:
-        if self._replies.open is None or self._replies.open != self._voiced:
-            return []  # "may come at once": of a reply without audio it says nothing
-        self._replies.finish()
-        commands = self._mark()
-        self._settle(now)
-        return commands
-
-    def _mark(self) -> list[Command]:
-        name = self._playback.mark()
-        if name is None:
-            return []
-        return [twilio.SendMark(stream_sid=self.stream_sid, mark=twilio.MarkBody(name=name))]
+        if self._speaking.begins:
+            at_s = self._at_s(now)
+            self.stamps.end("greeting", now, at_s)
+            self.stamps.end("reply", now, at_s)
+        return self._speaking.voice(audio, now)
 
     def _mark_came_back(self, name: str, now: float) -> list[Command]:
-        if not self._playback.reached(name, now):
+        if not self._speaking.reached(name, now):
             return []
-        heard_out = self._settle(now)
+        heard_out = self._speaking.settle(now)
         if name == self._close_mark:
             return self._hang_up(now)
         return [self._save(now)] if heard_out else []
-
-    def _settle(self, now: float) -> bool:
-        """Write down what was heard by now; true if a reply was heard to its end."""
-        heard_out = False
-        for heard in self._playback.settle(now, keep=self._replies.open):
-            over = heard.in_full and heard.reply != self._replies.open
-            self._replies.note(heard, over=over)
-            heard_out = heard_out or over
-        return heard_out
-
-    def _clear(self, now: float) -> list[Command]:
-        """Throw away everything the caller has not heard yet."""
-        for heard in self._playback.clear(now).heard:
-            self._replies.note(heard, over=True)
-        return [twilio.Clear(stream_sid=self.stream_sid)]
-
-    def _cut(self, now: float) -> list[Command]:
-        """The agent is silent from here on: what was not heard never will be."""
-        commands = self._clear(now)
-        self._close_reply()
-        self._filler_reply = None
-        return commands
-
-    def _close_reply(self) -> None:
-        self._replies.close(voiced=self._replies.open == self._voiced)
 
     # --- talk --------------------------------------------------------------------------------
 
     def _caller_begins(self, now: float) -> list[Command]:
         self._turns.caller_begins()
         self.stamps.drop("reply")
-        audible = self._playback.audible(now)
-        if self._closing or not (audible or self._replies.open is not None):
+        audible = self._speaking.audible(now)
+        if self._closing or not (audible or self._speaking.reply_open):
             return []
-        if self._replies.open is not None or self._replies.agent_spoke_last:
+        if self._speaking.reply_open or self._speaking.agent_spoke_last:
             self._turns.latch(now)
         if audible:
             self.conversation.interruptions += 1
-        return [*self._cut(now), self._save(now)]
+        return [*self._speaking.cut(now), self._save(now)]
 
     def _caller_done(self, now: float) -> None:
         if self._turns.caller_speaking:
@@ -343,9 +280,7 @@ class CallSession:
 
     def _caller_said(self, text: str, now: float) -> list[Command]:
         self._caller_done(now)
-        commands = self._mark()
-        self._close_reply()
-        self._settle(now)
+        commands = self._speaking.turn_over(now)
         self.conversation.say(Utterance(speaker="caller", text=text, at_s=self._at_s(now)))
         return [*commands, self._save(now)]
 
@@ -355,9 +290,7 @@ class CallSession:
             # Said by the agent, but of a cut turn: the caller hears none of it.
             self.conversation.say(msgspec.structs.replace(words, cut=True))
             return [self._save(now)]
-        commands = self._mark()
-        self._replies.say(words)
-        return [*commands, self._save(now)]
+        return [*self._speaking.words(words), self._save(now)]
 
     def _note_latencies(self, report: deepgram.LatencyReport, now: float) -> None:
         at_s = self._at_s(now)
@@ -373,22 +306,20 @@ class CallSession:
     # --- phrases -----------------------------------------------------------------------------
 
     def _phrase_ready(self, phrase: PhraseReady, now: float) -> list[Command]:
+        words = Utterance(speaker="agent", text=phrase.text, at_s=self._at_s(now), source="phrase")
         match phrase.kind:
             case "greeting" if self._greeting_until is not None:
                 self._greeting_until = None
                 self.stamps.end("greeting", now, self._at_s(now))
-                commands, _ = self._play(phrase, now)
+                commands = self._speaking.phrase(words, phrase.audio, now)
                 return [*commands, *self._configure(now), self._save(now)]
             case "filler" if self._filler_wanted(now):
-                if self._replies.open == self._voiced:
-                    self._close_reply()  # heard out; what comes after the filler is the answer
-                    self._settle(now)
-                commands, self._filler_reply = self._play(phrase, now)
+                commands = self._speaking.filler(words, phrase.audio, now)
                 return [*commands, self._save(now)]
             case "apology" if self._closing and self._close_mark is None:
-                commands, _ = self._play(phrase, now)
+                commands = self._speaking.phrase(words, phrase.audio, now)
                 self._close_mark = self._last_mark(commands)
-                self._close_until = self._playback.end_at + LAST_MARK_PATIENCE_S
+                self._close_until = self._speaking.end_at + LAST_MARK_PATIENCE_S
                 return commands
             case _:
                 return []
@@ -406,14 +337,6 @@ class CallSession:
         self._agent_greets = True
         return self._configure(now)
 
-    def _play(self, phrase: PhraseReady, now: float) -> tuple[list[Command], int]:
-        """A phrase is a reply of ours in one piece, with a mark behind it."""
-        commands = self._mark()
-        words = Utterance(speaker="agent", text=phrase.text, at_s=self._at_s(now), source="phrase")
-        reply = self._replies.say_phrase(words)
-        self._playback.send(len(phrase.audio), now, reply)
-        return [*commands, PlayVoice(phrase.audio), *self._mark()], reply
-
     @staticmethod
     def _last_mark(commands: list[Command]) -> str | None:
         marks = [command.mark.name for command in commands if isinstance(command, twilio.SendMark)]
@@ -424,7 +347,7 @@ class CallSession:
             self._functions.waiting
             and self._asked_filler == self._functions.filler_since
             and not self._turns.caller_speaking
-            and not self._playback.playing(now)
+            and not self._speaking.playing(now)
             and not self._closing
         )
 
@@ -433,7 +356,7 @@ class CallSession:
         if self._turns.caller_speaking or self._closing:
             return None
         return self._fillers.due_at(
-            self._functions.filler_since, silent_since=self._playback.end_at
+            self._functions.filler_since, silent_since=self._speaking.end_at
         )
 
     # --- function calls ----------------------------------------------------------------------
@@ -495,8 +418,7 @@ class CallSession:
         self._close_until = now + APOLOGY_PATIENCE_S
         self._turns.release()
         self._answers.give_up(self._at_s(now))
-        commands = self._mark()
-        self._close_reply()
+        commands = self._speaking.turn_over(now)
         return [*commands, FetchPhrase(kind="apology", text=self._manners.apology), self._save(now)]
 
     def _hang_up(self, now: float) -> list[Command]:
@@ -511,8 +433,8 @@ class CallSession:
     def _end(self, reason: str, now: float) -> list[Command]:
         if self._hung_up:
             reason = self._closing_reason
-        self._settle(now)
-        self._cut(now)
+        self._speaking.settle(now)
+        self._speaking.cut(now)
         self._save(now)
         # A lost line is no end: another stream may continue the call.
         self.conversation.ended = "" if reason == "caller_line_lost" else reason
