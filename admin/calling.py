@@ -84,10 +84,12 @@ async def place(line: Line, scenario: str, tell: Tell) -> Told:
             )
     except ScenarioError as error:
         raise OperatorError(str(error)) from error
+    found = heard(report.heard_track, [*phrases, *narrative.sentences])
+    narrative.recognised(found, phrases)
     return Told(
         report=report,
         function_calls=narrative.function_calls,
-        heard=heard(report.heard_track, [*phrases, *narrative.sentences]),
+        heard=found,
         sentences=narrative.sentences,
     )
 

@@ -7,12 +7,13 @@ hear it: a sentence that a barge-in threw away is never shown as said.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import httpx
 import msgspec
 
 from admin.errors import NotReady
+from admin.heard import Heard
 from bridge.simulator import events
 from bridge.simulator.board import Note
 from bridge.simulator.events import CallEvent
@@ -71,6 +72,9 @@ class Narrative:
         self._line_free_at = 0.0
         self._telling: asyncio.TimerHandle | None = None
         self._heard_agent = False
+        self._agent_tells = False
+        self._twilio_speaks = False
+        self._told: list[str] = []
         self._placed = asyncio.Event()
 
     # -- the line ------------------------------------------------------------------------------
@@ -82,7 +86,12 @@ class Narrative:
                 self._began_at = event.at
                 self._placed.set()
                 self._say(event.at, "☎", f"{event.from_number} calls {event.to_number}")
-            case events.AgentAudible():
+            case events.VerbBegun(verb="Say"):
+                self._twilio_speaks = True
+                self._say(event.at, "twilio", event.detail)
+            case events.StreamOpened():
+                self._twilio_speaks = False
+            case events.AgentAudible() if not self._twilio_speaks:
                 self._hear(event)
             case events.CallerSpoke():
                 over = event.over_agent_ms
@@ -104,7 +113,8 @@ class Narrative:
         if first and not from_agent:
             self._say(event.at, "agent", f"{self._greeting or '(greets)'}   (from the cache)")
         elif not from_agent:
-            self._say(event.at, "agent", f"(a phrase from the cache{gap})")
+            what = "a phrase from the cache" if self._agent_tells else "agent speaks"
+            self._say(event.at, "agent", f"({what}{gap})")
 
     def _cut(self, event: events.QueueCleared) -> None:
         after = event.after_speech_ms
@@ -115,6 +125,17 @@ class Narrative:
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None
+
+    # -- the recording -------------------------------------------------------------------------
+
+    def recognised(self, found: Iterable[Heard], phrases: Iterable[str]) -> None:
+        """Tell, after the call, the cached phrases that she heard and that nobody had told of."""
+        missed = [text for text in phrases if not any(text in line for line in self._told)]
+        for stretch in found:
+            for text in missed:
+                if text in stretch.text:
+                    at = self._began_at + stretch.at_s
+                    self._say(at, "agent", f"{text}   (from the cache, in what she heard from then on)")
 
     # -- the agent -----------------------------------------------------------------------------
 
@@ -157,6 +178,7 @@ class Narrative:
 
     def on_note(self, note: Note) -> None:
         """Take one note of the emulated agent, on the running loop."""
+        self._agent_tells = True
         match note.kind:
             case "said":
                 self.sentences.append(note.text)
@@ -195,4 +217,5 @@ class Narrative:
             self._telling = loop.call_at(self._coming[0].at, self._tell_what_is_due)
 
     def _say(self, at: float, who: str, what: str) -> None:
+        self._told.append(what)
         self._tell(f"{at - self._began_at:6.2f} s  {who:<6}  {what}")

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from admin.heard import Heard
 from admin.narrative import Narrative
 from bridge.simulator import events
 from bridge.simulator.board import Note
@@ -45,10 +46,39 @@ async def test_sound_that_the_agent_did_not_send_is_the_cached_greeting(told: To
 
 
 async def test_later_sound_that_the_agent_did_not_send_is_a_cached_phrase(told: Told) -> None:
+    told.note("opened", 0.1)
     told.event(events.AgentAudible, 0.4)
     told.event(events.AgentAudible, 5.0, gap_ms=1200.0)
 
     assert told.since()[-1] == "agent   (a phrase from the cache, 1,200 ms after she had finished)"
+
+
+async def test_of_an_agent_that_tells_nothing_only_that_it_speaks_is_known(told: Told) -> None:
+    told.event(events.AgentAudible, 0.4)
+    told.event(events.AgentAudible, 5.0)
+
+    assert told.since()[-1] == "agent   (agent speaks)"
+
+
+async def test_what_twilio_says_is_not_taken_for_the_agent(told: Told) -> None:
+    told.event(events.VerbBegun, 5.0, verb="Say", detail="Please call again.")
+    told.event(events.AgentAudible, 5.1)
+    told.event(events.StreamOpened, 9.0, stream_sid="MZ2", handshake_ms=1.0)
+    told.event(events.AgentAudible, 9.1)
+
+    assert told.since() == ["twilio  Please call again.", f"agent   {GREETING}   (from the cache)"]
+
+
+async def test_a_cached_phrase_is_found_in_the_recording_once_and_the_greeting_is_not_repeated(
+    told: Told,
+) -> None:
+    told.event(events.AgentAudible, 0.4)
+
+    found = [Heard(at_s=0.4, text=f"{GREETING} I'm sorry.")]
+    told.narrative.recognised(found, [GREETING, "I'm sorry.", "Never said."])
+
+    (line,) = told.lines[2:]
+    assert line == "  0.40 s  agent   I'm sorry.   (from the cache, in what she heard from then on)"
 
 
 async def test_what_the_agent_sends_is_told_once_though_it_is_heard_too(told: Told) -> None:
