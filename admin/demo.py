@@ -123,7 +123,7 @@ async def _play(here: Surroundings, state: Path, began_at: float, tell: Tell) ->
         latencies=latencies(told.report, told.function_calls),
         wav=str(wav),
         database=here.environ["DATABASE_URL"],
-        admin_url=f"{here.admin_url}/admin/",
+        admin_url=f"{here.admin_url}/admin/queues",
     )
     tell(_ending(proof, await _admin_says(here)))
     return proof
@@ -230,7 +230,8 @@ def _ending(proof: Proof, admin_says: str) -> str:
         "",
         f"recording  {proof.wav}   (left: the caller, right: what she heard)",
         f"database   {proof.database}   ({proof.appointments} appointments)",
-        f"admin      {proof.admin_url}   ({admin_says}; 'make dev' keeps it up)",
+        f"admin      answered at {proof.admin_url}: {admin_says}",
+        "           (gone now; 'make dev' keeps it up)",
         "",
     ]
     if proof.ok:
