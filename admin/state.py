@@ -28,7 +28,8 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.logs = self.path / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
+        _make_private(self.path)
+        self.logs.mkdir(exist_ok=True)
         self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
     async def lock(self) -> None:
@@ -56,6 +57,16 @@ class StateDirectory:
     def close(self) -> None:
         """Let go of the lock."""
         os.close(self.lock_fd)
+
+
+def _make_private(path: Path) -> None:
+    """Its owner's only, for it holds recordings and a database; so is every folder made for it."""
+    if path.is_dir():
+        if (path / "lock").exists():  # made by an earlier run, and by nobody else
+            path.chmod(0o700)
+        return
+    _make_private(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _lives(pid: str) -> bool:

@@ -31,6 +31,9 @@ _OUR_NAMES = {
     "SENTRY_DSN",
 }
 
+LONGEST_SOCKET_PATH = 100
+"""Bytes; systems allow 104 to 108."""
+
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """Where the parts listen on this machine; 0 takes a free port."""
@@ -138,8 +141,10 @@ def compose(
     mine = {"PUBLIC_URL": f"http://127.0.0.1:{web_port}", "HOST": "127.0.0.1"}
     valkey_socket = None
     if "REDIS_URL" not in found:
-        short = stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-"))
-        valkey_socket = f"{short}/valkey.sock"  # a deep path does not fit a unix address
+        valkey_socket = str(state.path / "valkey.sock")
+        if len(os.fsencode(valkey_socket)) > LONGEST_SOCKET_PATH:
+            short = stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-"))
+            valkey_socket = f"{short}/valkey.sock"
         mine["REDIS_URL"] = valkey.url_of(Path(valkey_socket))
     mine["DATABASE_URL"] = f"sqlite:///{state.path / 'holdfast.db'}"
     simulator_port = None

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from admin.children import STOP_GRACE_S, tie_to_parent
 from admin.errors import ServerMissing
@@ -76,7 +77,7 @@ def command(binary: Path, socket_path: Path, data_dir: Path | None = None) -> li
 
 def url_of(socket_path: Path) -> str:
     """The ``REDIS_URL`` of a server on that unix socket."""
-    return f"unix://{socket_path}"
+    return f"unix://{quote(str(socket_path))}"
 
 
 def answers(socket_path: Path) -> bool:

@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from admin.errors import PortTaken, SettingsRefused
 from admin.state import RunFile, StateDirectory
 from admin.surroundings import (
     FREE_PORTS,
+    LONGEST_SOCKET_PATH,
     HeldPort,
     Ports,
     Surroundings,
@@ -138,3 +140,35 @@ def test_a_run_that_must_not_touch_what_is_real_sees_none_of_our_settings() -> N
     environ = {"PATH": "/bin", "REDIS_URL": "x", "TWILIO_AUTH_TOKEN": "x", "ADMIN_TOKENS": "x"}
 
     assert without_ours(environ) == {"PATH": "/bin"}
+
+
+def test_the_server_is_reached_in_the_state_directory_unless_that_lies_too_deep(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        short = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf-"))).resolve()
+        deep = tmp_path / ("d" * 100)
+        for path in (short, deep):
+            state = StateDirectory(path)
+            stack.callback(state.close)
+            here = compose({}, state, FREE_PORTS, stack)
+
+            inside = here.valkey_socket == str(path / "valkey.sock")
+            assert inside is (path == short)
+            assert len(here.valkey_socket) <= LONGEST_SOCKET_PATH
+
+
+def test_what_a_run_keeps_is_its_owners_only(tmp_path: Path) -> None:
+    path = tmp_path / "holdfast" / "demo"
+    for _ in range(2):
+        StateDirectory(path).close()
+        assert [each.stat().st_mode & 0o777 for each in (path.parent, path)] == [0o700, 0o700]
+        path.chmod(0o755)  # as an earlier version left it
+
+
+def test_a_directory_that_was_there_before_stays_as_open_as_it_was(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    StateDirectory(tmp_path).close()
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
