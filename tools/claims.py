@@ -60,6 +60,7 @@ class Claims:
         self._give_back = self._redis.register_script(scripts.GIVE_BACK)
         self._discard = self._redis.register_script(scripts.DISCARD)
         self._release = self._redis.register_script(scripts.RELEASE)
+        self._ring = self._redis.register_script(scripts.RING)
 
     async def __aenter__(self) -> Self:
         """Start to keep leases and to show life."""
@@ -122,8 +123,7 @@ class Claims:
 
     async def ring(self) -> None:
         """Pass on a token that was caught but will not be used."""
-        for queue in self.queues:
-            await self._command("RPUSH", scripts.bell_key(queue), b"1")
+        await self._ring(keys=[scripts.bell_key(queue) for queue in self.queues])
 
     async def finish(
         self, claim: Claim, call_sid: str, outcome: ToolOutcome, *, queued_ms: int, started_ms: int

@@ -192,7 +192,7 @@ class ToolQueue:
         queue = CATALOG[job.tool].queue
         answer = await self._enqueue_script(
             keys=[scripts.queue_key(queue), scripts.bell_key(queue)],
-            args=[job.job_id, encode_job(job), scripts.RECORD_KEPT_MS, scripts.BELLS_KEPT],
+            args=[job.job_id, encode_job(job), scripts.RECORD_KEPT_MS],
         )
         self._note(job, answer)
 

@@ -24,6 +24,8 @@ RESULT_KEPT_MS: Final = 24 * 3600 * 1000
 TRIES_KEPT_MS: Final = RECORD_KEPT_MS
 BELLS_KEPT: Final = 1000
 """Tokens at most on a doorbell nobody listens to; one token makes a worker take all it can."""
+BELL_KEPT_MS: Final = 24 * 3600 * 1000
+"""A doorbell of a queue that nobody uses any more goes; workers look without it, too."""
 
 
 def queue_key(queue: str) -> str:
@@ -73,21 +75,27 @@ local function tries_of(id) return '{retry_key_prefix}' .. id end
 local function result_of(id) return '{result_key_prefix}' .. id end
 """
 
+_RING: Final = f"""
+local function ring(bell)
+  redis.call('RPUSH', bell, '1')
+  redis.call('LTRIM', bell, -{BELLS_KEPT}, -1)
+  redis.call('PEXPIRE', bell, {BELL_KEPT_MS})
+end
+"""
+
 ENQUEUE: Final = (
     _NOW
     + _NAMES
+    + _RING
     + """
--- KEYS queue, bell. ARGV id, record, record kept ms, bells kept.
+-- KEYS queue, bell. ARGV id, record, record kept ms.
 -- {'done', result} | {'there'} | {'queued'}: sending it again after a lost answer is harmless.
 local id = ARGV[1]
 local result = redis.call('GET', result_of(id))
 if result then return {'done', result} end
 local fresh = redis.call('SET', record_of(id), ARGV[2], 'PX', ARGV[3], 'NX')
 local added = redis.call('ZADD', KEYS[1], 'NX', now, id)
-if added == 1 then
-  redis.call('RPUSH', KEYS[2], '1')
-  redis.call('LTRIM', KEYS[2], -tonumber(ARGV[4]), -1)
-end
+if added == 1 then ring(KEYS[2]) end
 if fresh then return {'queued'} end
 return {'there'}
 """
@@ -171,6 +179,7 @@ return 1
 GIVE_BACK: Final = (
     _NOW
     + _NAMES
+    + _RING
     + """
 -- KEYS queue, bell. ARGV id, token. A job given back was not tried: its count goes down again.
 local id = ARGV[1]
@@ -178,7 +187,16 @@ if redis.call('GET', holder_of(id)) ~= ARGV[2] then return 0 end
 redis.call('DEL', holder_of(id))
 redis.call('DECR', tries_of(id))
 redis.call('ZADD', KEYS[1], 'XX', now, id)
-redis.call('RPUSH', KEYS[2], '1')
+ring(KEYS[2])
+return 1
+"""
+)
+
+RING: Final = (
+    _RING
+    + """
+-- KEYS bells.
+for _, bell in ipairs(KEYS) do ring(bell) end
 return 1
 """
 )
@@ -198,6 +216,7 @@ return 1
 RELEASE: Final = (
     _NOW
     + _NAMES
+    + _RING
     + """
 -- KEYS queue, alive set, bell. ARGV token of a worker that is dead for certain.
 -- How many of its jobs are free for others now; each keeps its count of tries.
@@ -207,7 +226,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
   if redis.call('GET', holder_of(id)) == ARGV[1] then
     redis.call('DEL', holder_of(id))
     redis.call('ZADD', KEYS[1], 'XX', now, id)
-    redis.call('RPUSH', KEYS[3], '1')
+    ring(KEYS[3])
     freed = freed + 1
   end
 end

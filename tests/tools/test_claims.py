@@ -216,3 +216,18 @@ async def test_the_bell_wakes_one_who_waits_and_times_out_otherwise(redis_url: s
         started_at = time.monotonic()
         await claims.bell(["lookup"], timeout_s=0.05)
         assert time.monotonic() > started_at
+
+
+async def test_a_bell_that_nobody_listens_to_stays_short_and_goes_in_the_end(
+    redis_url: str,
+) -> None:
+    async with Claims(redis_url, ["lookup"]) as claims:
+        redis = connect(redis_url)
+        bell = scripts.bell_key("lookup")
+        await redis.rpush(bell, *["1"] * (scripts.BELLS_KEPT + 5))
+
+        await claims.ring()
+
+        assert await redis.llen(bell) == scripts.BELLS_KEPT
+        assert 0 < await redis.pttl(bell) <= scripts.BELL_KEPT_MS
+        await redis.aclose()
