@@ -134,8 +134,8 @@ class Narrative:
         for stretch in found:
             for text in missed:
                 if text in stretch.text:
-                    at = self._began_at + stretch.at_s
-                    self._say(at, "agent", f"{text}   (from the cache, in what she heard from then on)")
+                    note = "(from the cache, in what she heard from then on)"
+                    self._say(self._began_at + stretch.at_s, "agent", f"{text}   {note}")
 
     # -- the agent -----------------------------------------------------------------------------
 
