@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from admin import procfile, readiness, valkey
 from admin.children import STOP_GRACE_S, Child, Echo
 from admin.state import RUN_FILE, StateDirectory
@@ -190,9 +192,19 @@ class Launcher:
             arguments,
             self.surroundings.of(name),
             self._state.logs / f"{name}.log",
-            echo=self._echo,
+            echo=self._overhear,
             keep_open=[self._state.lock_fd],
         )
+
+    def _overhear(self, name: str, line: str) -> None:
+        """Show a line of a child; of a bridge that drains say what the operator waits for."""
+        if self._echo is not None:
+            self._echo(name, line)
+        if name == LAST_UP and (calls := _live_calls(line)):
+            self._tell(
+                f"{calls} live calls may end by themselves, for {WEB_GRACE_S:.0f} s at most; "
+                "Ctrl-C again cuts them"
+            )
 
     async def _until_ready(self, name: str) -> None:
         here = self.surroundings
@@ -259,6 +271,20 @@ class Launcher:
         self._children.clear()
         await self._stack.aclose()
         self._state.close()
+
+
+def _live_calls(line: str) -> int:
+    """How many calls a bridge had as it began to drain, if that is what this line logs."""
+    try:
+        said = msgspec.json.decode(line, type=_Drain)
+    except msgspec.DecodeError:
+        return 0
+    return said.calls if said.event == "draining" else 0
+
+
+class _Drain(msgspec.Struct):
+    event: str = ""
+    calls: int = 0
 
 
 def show(name: str, line: str) -> None:

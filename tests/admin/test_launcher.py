@@ -103,6 +103,22 @@ async def test_a_childs_output_is_kept_and_shown_with_its_name(tmp_path: Path) -
     assert (state.logs / "loud.log").read_text() == "loud runs\n"
 
 
+async def test_whoever_stops_a_bridge_is_told_of_the_calls_that_it_waits_for(
+    tmp_path: Path,
+) -> None:
+    said = '{"calls": 2, "seconds": 20.0, "event": "draining"}'
+    state, told = StateDirectory(tmp_path), []
+    launcher = Launcher(environ(), state, FREE_PORTS, lines={}, tell=told.append)
+
+    launcher._overhear("web", said)
+    launcher._overhear("web", '{"calls": 0, "event": "draining"}')
+    launcher._overhear("worker", said)
+    launcher._overhear("web", "no JSON")
+    state.close()
+
+    assert told == ["2 live calls may end by themselves, for 30 s at most; Ctrl-C again cuts them"]
+
+
 async def test_a_child_that_dies_ends_the_run_and_its_last_words_are_told(tmp_path: Path) -> None:
     notes = str(tmp_path / "notes")
     lines = {"steady": line(NOTES_ITS_END, "steady", notes), "weak": "sh -c 'echo no luck; exit 3'"}
