@@ -202,8 +202,8 @@ class Launcher:
             self._echo(name, line)
         if name == LAST_UP and (calls := _live_calls(line)):
             self._tell(
-                f"{calls} live calls may end by themselves, for {WEB_GRACE_S:.0f} s at most; "
-                "Ctrl-C again cuts them"
+                f"live calls: {calls}; each may end by itself, for {WEB_GRACE_S:.0f} s at most; "
+                "Ctrl-C again cuts it off"
             )
 
     async def _until_ready(self, name: str) -> None:
