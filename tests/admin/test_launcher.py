@@ -116,7 +116,9 @@ async def test_whoever_stops_a_bridge_is_told_of_the_calls_that_it_waits_for(
     launcher._overhear("web", "no JSON")
     state.close()
 
-    assert told == ["live calls: 2; each may end by itself, for 30 s at most; Ctrl-C again cuts it off"]
+    assert told == [
+        "live calls: 2; each may end by itself, for 30 s at most; Ctrl-C again cuts it off"
+    ]
 
 
 async def test_a_child_that_dies_ends_the_run_and_its_last_words_are_told(tmp_path: Path) -> None:
