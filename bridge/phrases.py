@@ -232,8 +232,15 @@ class PhraseCache:
                 if await self._redis.set(lock, b"1", nx=True, ex=FILL_S):
                     try:
                         audio = await self._make(key, profile, kind, text)
-                    finally:
+                    except asyncio.CancelledError:
+                        # In a task of its own: where redis-py brings its own timeouts (Python
+                        # before 3.11.3) a cancelled task does not reach Redis any more.
+                        await asyncio.shield(asyncio.ensure_future(self._redis.delete(lock)))
+                        raise
+                    except PhraseUnavailable:
                         await self._redis.delete(lock)
+                        raise
+                    await self._redis.delete(lock)
                 else:
                     await asyncio.sleep(0.1)  # another instance is filling it
                     audio = await self._find(key)
