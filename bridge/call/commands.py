@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from bridge.call.events import PhraseKind
+from bridge.call.manners import VoiceContext
 from bridge.wire import deepgram, twilio
 from tools.contract import ToolJob
 
@@ -41,12 +42,21 @@ class FetchPhrase(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: PhraseKind
     text: str
+    context: VoiceContext = "information"
+    """Whose voice says it."""
 
 
 class RunTool(msgspec.Struct, frozen=True, kw_only=True):
     """Queue a job; answered by ``OutcomeArrived``, or by nobody."""
 
     job: ToolJob
+
+
+class CancelTool(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody wants the answer of this read any more; what has not begun need not begin."""
+
+    function_call_id: str
+    tool: str
 
 
 class Save(msgspec.Struct, frozen=True):
@@ -77,6 +87,7 @@ Command = (
     | ConfigureAgent
     | FetchPhrase
     | RunTool
+    | CancelTool
     | Save
     | CloseAgent
     | HangUp
@@ -85,5 +96,8 @@ Command = (
     | twilio.Clear
     | deepgram.FunctionCallResponse
     | deepgram.UpdatePrompt
+    | deepgram.UpdateListen
+    | deepgram.UpdateSpeak
     | deepgram.InjectAgentMessage
+    | deepgram.InjectUserMessage
 )

@@ -7,7 +7,7 @@ import msgspec
 from bridge.wire import deepgram, twilio
 from tools.contract import ToolOutcome
 
-PhraseKind = Literal["greeting", "filler", "apology"]
+PhraseKind = Literal["greeting", "notice", "filler", "cover", "apology", "goodbye"]
 
 
 class _Inner(msgspec.Struct, frozen=True, tag_field="inner"):
