@@ -1,7 +1,7 @@
 """A call as data: what the caller does, how the agent answers, what goes wrong.
 
-Files are TOML in ``scenarios/``. Leaves acting to ``caller`` and ``agent``, and what a template
-means to ``templates``.
+Files are TOML in ``scenarios/``. Leaves what the agent does to ``rules``, what goes wrong with it
+to ``faults``, acting to ``caller`` and ``agent``, and what a template means to ``templates``.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,27 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+
+from bridge.simulator.expect import Expect, House
+from bridge.simulator.faults import Faults
+from bridge.simulator.rules import Action, AgentRule, Ask, Listening
+
+__all__ = [
+    "Action",
+    "AgentRule",
+    "Ask",
+    "CallerStep",
+    "Expect",
+    "Faults",
+    "House",
+    "Listening",
+    "Milliseconds",
+    "Scenario",
+    "ScenarioError",
+    "from_json",
+    "load",
+    "names",
+]
 
 _FOLDER = Path(__file__).parent / "scenarios"
 
@@ -70,103 +91,14 @@ DEFAULT_AFTER_AGENT_MS = 700
 """A polite pause between two speakers."""
 
 
-class Ask(_Part, frozen=True, kw_only=True):
-    """One function call the agent asks for."""
-
-    tool: str
-    arguments: Mapping[str, Any] = {}
-    """Values that are text are templates; one whose template finds nothing is left out."""
-    save_as: str | None = None
-    """Later templates find the answer under this name, and always under the tool's."""
-
-
-class Action(_Part, frozen=True, kw_only=True):
-    """One thing the agent does in its turn: exactly one field."""
-
-    say: str | None = None
-    """A template; each sentence becomes its own ``ConversationText``."""
-    ask: list[Ask] | None = None
-    """Function calls, all in one ``FunctionCallRequest``; goes on when all are answered."""
-    think_ms: Milliseconds | None = None
-    """Thinks on; past 5 s the emulator warns ``SLOW_THINK_REQUEST`` as the real one does."""
-    warning: str | None = None
-    """Sends a ``Warning`` with this code."""
-    error: str | None = None
-    """Sends an ``Error`` with this code and closes the socket behind it."""
-    drop: bool = False
-    """The socket dies without a close frame."""
-    close: bool = False
-    """The socket is closed without an ``Error``."""
-
-    def __post_init__(self) -> None:
-        """Exactly one field."""
-        fields = (self.say, self.ask, self.think_ms, self.warning, self.error, self.drop or None,
-                  self.close or None)  # fmt: skip
-        if sum(field is not None for field in fields) != 1:
-            raise ValueError("an agent's action has exactly one field")
-
-
-class AgentRule(_Part, frozen=True, kw_only=True):
-    """What the agent does when it hears something. The first rule that fits is taken."""
-
-    hears: list[str] = []
-    """Phrases, any of which fits when its words occur in what was heard; empty fits anything."""
-    think_ms: Milliseconds = 300
-    """From the end of the caller's speech being suspected to the first thing done."""
-    do: list[Action] = []
-    once: bool = False
-    """Used at most once in a call."""
-    needs: list[str] = []
-    """Names (``save_as`` or tools) that must have been answered before the rule fits."""
-
-
-class Listening(_Part, frozen=True, kw_only=True):
-    """How the emulator hears where a turn begins and ends; audio time, not the wall's."""
-
-    gate_dbfs: float = -42.0
-    """Quieter pieces are silence."""
-    start_ms: Milliseconds = 60
-    """So much speech within a short while is an utterance, not a click."""
-    eager_ms: Milliseconds = 250
-    """After so much silence the model starts to think, and may ask tools: speculation (5)."""
-    end_of_turn_ms: Milliseconds = 550
-    """After so much silence the turn is confirmed."""
-
-
-class Faults(_Part, frozen=True, kw_only=True):
-    """What goes wrong on the agent's side. Everything is off unless said."""
-
-    refuse_status: int = 0
-    """HTTP status by which the handshake is refused (401, 402, 429, 503)."""
-    refuse_times: int = 0
-    """Only so many handshakes of the call are refused; 0 = all of them."""
-    settings_delay_ms: Milliseconds = 0
-    """``SettingsApplied`` comes so late."""
-    error_at_ms: Milliseconds | None = None
-    """``Error`` and close, so long after ``SettingsApplied``."""
-    error_code: str = "INTERNAL_SERVER_ERROR"
-    drop_at_ms: Milliseconds | None = None
-    """The socket dies without a close frame, so long after ``SettingsApplied``."""
-    strike_sessions: int = 1
-    """``error_at_ms`` and ``drop_at_ms`` strike only the first so many sessions of a call; 0 =
-    all, which no reconnecting survives."""
-    stray_audio_ms: Milliseconds = 0
-    """So much of the cut speech still arrives after ``UserStartedSpeaking`` (section 6)."""
-    omit_audio_done: bool = False
-    """``AgentAudioDone`` never comes (section 3)."""
-    audio_done_delay_ms: Milliseconds = 0
-    latency_flood: bool = False
-    """``stt_latency`` every 0.2 s of incoming audio (trap G-19)."""
-    lost_answers: bool = False
-    """The agent goes on waiting though every function call was answered."""
-
-
 class Scenario(_Part, frozen=True, kw_only=True):
     """One whole call."""
 
     name: str
     summary: str
     from_number: str = "+12125550142"
+    to_number: str = "+15550100200"
+    """The practice that is dialled, unless whoever places the call names another."""
     time_zone: str = "America/New_York"
     """The practice's, for dates in templates ("{next:thursday}")."""
     seed: int = 1
@@ -177,6 +109,10 @@ class Scenario(_Part, frozen=True, kw_only=True):
     faults: Faults = Faults()
     line: Mapping[str, Any] = {}
     """Knobs of the fake Twilio; ``caller`` checks them."""
+    expect: Expect = Expect()
+    """What must come of it; judged where scenarios are run to be judged."""
+    house: House = House()
+    """What the processes must be like that play it."""
 
     def caller_lines(self) -> list[str]:
         """Every text the caller may say, each once, in order."""
