@@ -7,11 +7,13 @@ over from inside the protocol's own callback: no task and no queue lie between s
 import asyncio
 import logging
 from collections import deque
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
@@ -115,7 +117,11 @@ class AgentLink(ClientConnection):
             )
         except InvalidStatus as refused:
             status = refused.response.status_code
-            raise AgentUnavailable(f"handshake refused: {status}", status=status) from refused
+            raise AgentUnavailable(
+                f"handshake refused: {status}",
+                status=status,
+                retry_after_s=_retry_after_s(refused.response.headers),
+            ) from refused
         except (OSError, TimeoutError, InvalidHandshake) as error:
             raise AgentUnavailable(f"{type(error).__name__}") from error
         assert isinstance(link, AgentLink)
@@ -216,3 +222,20 @@ class AgentLink(ClientConnection):
             self._keep_alive.cancel()
         if self._open:
             self._ear.agent_closed(self.close_code)
+
+
+def _retry_after_s(headers: Headers) -> float | None:
+    """Seconds that a refusal asks us to wait, given as such or as an instant (RFC 9110, 10.2.3).
+
+    An instant counts from the answer's own ``Date``: so the two clocks need not agree.
+    """
+    asked = headers.get_all("Retry-After")
+    if len(asked) != 1:
+        return None
+    if asked[0].isascii() and asked[0].isdigit():
+        return float(asked[0][:9])
+    try:
+        instant, sent = (parsedate_to_datetime(text) for text in (asked[0], headers["Date"]))
+        return max(0.0, (instant - sent).total_seconds())
+    except (ValueError, TypeError, LookupError):
+        return None

@@ -39,10 +39,14 @@ class AgentUnavailable(BridgeError):
 
     code = "agent_unavailable"
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         """HTTP status of a refused handshake (deepgram-voice-agent.md 1.3), if that was it."""
+        self.retry_after_s = retry_after_s
+        """So long another attempt is of no use; None if nobody knows."""
 
 
 class PhraseUnavailable(BridgeError):

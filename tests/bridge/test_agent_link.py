@@ -17,6 +17,7 @@ from tests.bridge.deepgram_line import agent_server
 from tests.bridge.waiting import until
 
 WELCOME = '{"type":"Welcome","request_id":"r"}'
+BY_DATE = "Tue, 01 Dec 2026 09:30:00 GMT"
 SETTINGS = deepgram.Settings(audio=deepgram.Audio(), agent=deepgram.Agent())
 
 
@@ -251,6 +252,40 @@ async def test_a_refused_handshake_is_told_with_its_status(status: int) -> None:
 
     assert refused.value.status == status
     assert ear.heard == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked_s"),
+    [
+        ([], None),
+        ([("Retry-After", "7")], 7.0),
+        ([("Retry-After", "9" * 5000)], 999_999_999.0),
+        ([("Retry-After", "soon")], None),
+        ([("Retry-After", "-1")], None),
+        ([("Retry-After", "٣")], None),
+        ([("Retry-After", "1"), ("Retry-After", "2")], None),
+        ([("Retry-After", "Tue, 01 Dec 2026 09:30:12 GMT"), ("Date", BY_DATE)], 12.0),
+        ([("Retry-After", "Tue, 01 Dec 2026 09:29:00 GMT"), ("Date", BY_DATE)], 0.0),
+        ([("Retry-After", "Tue, 01 Dec 2026 09:30:12 GMT"), ("Date", "today")], None),
+        ([("Retry-After", "Tue, 01 Dec 2026 09:30:12 -0000"), ("Date", BY_DATE)], None),
+        ([("Retry-After", "Tue, 01 Dec 2026 09:30:12 GMT")], None),
+    ],
+)
+async def test_a_refusal_that_says_how_long_is_told_with_it(
+    headers: list[tuple[str, str]], asked_s: float | None
+) -> None:
+    def refuse(connection: ServerConnection, request: Any) -> Any:
+        answer = connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "no\n")
+        del answer.headers["Date"]
+        for name, value in headers:
+            answer.headers[name] = value
+        return answer
+
+    async with agent_server(Server(), process_request=refuse) as url:
+        with pytest.raises(AgentUnavailable) as refused:
+            await AgentLink.open(url, api_key="dg", session_id="CA1", ear=Ear())
+
+    assert refused.value.retry_after_s == asked_s
 
 
 async def test_nobody_there_is_told() -> None:
