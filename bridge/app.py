@@ -22,6 +22,7 @@ from litestar.types import ControllerRouterHandler
 
 from bridge import settings as environment
 from bridge.caller import MediaProtocol
+from bridge.line_gate import LineGate
 from bridge.phrases import PhraseCache
 from bridge.profile import PACKAGED, load_profiles
 from bridge.routes import Desk, Live, handlers
@@ -78,6 +79,7 @@ def create_app(
         store=store,
         phrases=phrases,
         queue=queue,
+        gate=LineGate(),
         live=live,
     )
     return Litestar(

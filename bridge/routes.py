@@ -6,6 +6,7 @@ nothing. Leaves the call itself to ``bridge.driver``.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +17,7 @@ from litestar import Request, Response, WebSocket, get, post, websocket
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
+from bridge import admission
 from bridge.agent import AgentLink
 from bridge.call.commands import NextStep
 from bridge.call.conversation import Conversation
@@ -23,7 +25,8 @@ from bridge.call.events import PhraseKind
 from bridge.call.session import CallSession
 from bridge.caller import DIRECT, CallerLink, MediaProtocol, closed
 from bridge.driver import CallDriver
-from bridge.errors import StateUnavailable
+from bridge.errors import AgentUnavailable, StateUnavailable
+from bridge.line_gate import LineGate
 from bridge.persona import manners_for, settings_for
 from bridge.phrases import PhraseCache
 from bridge.profile import Profile, Profiles
@@ -57,6 +60,8 @@ class Live:
     def __init__(self) -> None:
         self.draining = False
         self.drivers: set[CallDriver] = set()
+        self.counts: Counter[str] = Counter()
+        """Of new calls that found no agent: how often one was ``put_off`` or ``passed_on``."""
         self.none_left = asyncio.Event()
         self.none_left.set()
 
@@ -80,6 +85,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     store: ConversationStore
     phrases: PhraseCache
     queue: ToolQueue
+    gate: LineGate
     live: Live
 
 
@@ -89,7 +95,8 @@ def handlers(desk: Desk) -> list[ControllerRouterHandler]:
     @post("/twilio/voice", status_code=200)
     async def voice(request: Request[Any, Any, Any]) -> Response[str]:
         """A call comes in."""
-        return _twiml(await _answer_call(desk, await _signed_form(desk, request)))
+        form = await _signed_form(desk, request)
+        return _twiml(await _answer_call(desk, form, admission.rounds_heard(_query(request))))
 
     @post("/twilio/resume", status_code=200)
     async def resume(request: Request[Any, Any, Any]) -> Response[str]:
@@ -119,14 +126,18 @@ def handlers(desk: Desk) -> list[ControllerRouterHandler]:
 
     @get("/readyz")
     async def readyz() -> Response[dict[str, str]]:
-        """New calls are welcome: not draining, and Redis answers."""
+        """New calls are welcome: not draining, and Redis answers.
+
+        A busy agent is no reason to send calls elsewhere: every instance has the same one.
+        """
         if desk.live.draining:
             return Response({"status": "draining"}, status_code=503)
         try:
             await desk.store.ping()
         except StateUnavailable as error:
             return Response({"status": error.code}, status_code=503)
-        return Response({"status": "ready"})
+        closed = desk.gate.open_again_in_s > 0
+        return Response({"status": "ready"} | ({"agent_line": "closed"} if closed else {}))
 
     return [voice, resume, status, media, healthz, readyz]
 
@@ -142,13 +153,17 @@ async def _signed_form(desk: Desk, request: Request[Any, Any, Any]) -> Mapping[s
     """
     body = await _bounded_body(request)
     form = signature.form_parameters(body)
-    query = request.scope["query_string"].decode("latin-1")
+    query = _query(request)
     url = desk.settings.url(request.url.path) + (f"?{query}" if query else "")
     given = request.headers.get("x-twilio-signature", "")
     if not signature.verify(given, url, form, desk.settings.signing_tokens):
         log.warning("signature_refused", path=request.url.path, signed=bool(given))
         raise HTTPException(status_code=403, detail="signature")
     return dict(form)
+
+
+def _query(request: Request[Any, Any, Any]) -> str:
+    return request.scope["query_string"].decode("latin-1")
 
 
 async def _bounded_body(request: Request[Any, Any, Any]) -> bytes:
@@ -166,14 +181,31 @@ async def _bounded_body(request: Request[Any, Any, Any]) -> bytes:
     return b"".join(pieces)
 
 
-async def _answer_call(desk: Desk, form: Mapping[str, str]) -> str:
+async def _answer_call(desk: Desk, form: Mapping[str, str], heard: int) -> str:
     call_sid, dialled = form.get("CallSid", ""), form.get("To") or form.get("Called", "")
     profile = desk.profiles.of_number(dialled)
     if not call_sid or profile is None:
         log.warning("unknown_number", call_sid=call_sid)
         return twiml.say_and_hang_up(UNKNOWN_NUMBER)
-    log.info("call_came_in", call_sid=call_sid, practice=profile.id)
+    log.info("call_came_in", call_sid=call_sid, practice=profile.id, round=heard)
+    if not desk.gate.admits():
+        return _put_off(desk, call_sid, profile, heard)
     return await _connect(desk, call_sid, profile)
+
+
+def _put_off(desk: Desk, call_sid: str, profile: Profile, heard: int) -> str:
+    """No agent just now: the busy line, and after some rounds the practice's people."""
+    word = "put_off" if heard < admission.ROUNDS else "passed_on"
+    desk.live.counts[word] += 1
+    log.warning(f"call_{word}", call_sid=call_sid, code=AgentUnavailable.code, round=heard)
+    if word == "passed_on":
+        return _human(profile, after_apology=True)
+    return admission.hold(
+        admission.BUSY,
+        voice_url=desk.settings.url("/twilio/voice"),
+        heard=heard,
+        for_s=desk.gate.open_again_in_s,
+    )
 
 
 async def _next_document(desk: Desk, form: Mapping[str, str]) -> str:
@@ -282,7 +314,7 @@ def _connection(socket: WebSocket[Any, Any, Any]) -> MediaProtocol:
 
 
 async def _wait_for_start(desk: Desk, socket: WebSocket[Any, Any, Any]) -> twilio.Start | None:
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(desk.settings.start_patience_s):
             for _ in range(MESSAGES_BEFORE_START):
                 frame: Any = await socket.receive()
@@ -291,9 +323,6 @@ async def _wait_for_start(desk: Desk, socket: WebSocket[Any, Any, Any]) -> twili
                 message = _read(frame.get("text") or frame.get("bytes") or b"")
                 if isinstance(message, twilio.Start):
                     return message
-    except TimeoutError:
-        log.warning("no_start", code="caller_protocol")
-        return None
     log.warning("no_start", code="caller_protocol")
     return None
 
@@ -336,11 +365,13 @@ def _driver(desk: Desk, admitted: Admitted) -> CallDriver:
     )
     return CallDriver(
         session,
-        open_agent=lambda ear: AgentLink.open(
-            settings.deepgram_agent_url,
-            api_key=settings.deepgram_api_key,
-            session_id=conversation.call_sid,
-            ear=ear,
+        open_agent=lambda ear: desk.gate.open(
+            lambda: AgentLink.open(
+                settings.deepgram_agent_url,
+                api_key=settings.deepgram_api_key,
+                session_id=conversation.call_sid,
+                ear=ear,
+            )
         ),
         settings=lambda greet: settings_for(
             profile, conversation, catalog=catalog, greet=greet, now_utc=time.time()

@@ -37,8 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     drain_s: Annotated[float, Meta(ge=0, le=300)] = 20.0
     """Seconds that live calls get to end by themselves after SIGTERM; with the last saves and
     closes behind it, it fits into Heroku's thirty."""
-    longest_call_s: Annotated[float, Meta(gt=0, le=7000)] = 6600.0
-    """Seconds after which a call is ended politely; Deepgram ends a session at two hours."""
+    longest_call_s: Annotated[float, Meta(gt=0, le=21_600)] = 10_800.0
+    """Seconds after which a call is ended politely. Deepgram ends a session at two hours, but the
+    call has another by then."""
     start_patience_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     """Seconds in which a media socket has to say ``start`` with a valid token."""
     resume_limit: Annotated[int, Meta(ge=0, le=20)] = 3

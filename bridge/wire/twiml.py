@@ -76,6 +76,26 @@ def say_and_hang_up(text: str, *, voice: str | None = None, language: str | None
     return _document(response)
 
 
+def say_and_redirect(
+    text: str,
+    *,
+    pause_s: int,
+    url: str,
+    voice: str | None = None,
+    language: str | None = None,
+) -> str:
+    """Speaks one text, is silent for so many seconds, and asks for the next document.
+
+    Raises:
+        ValueError: ``url`` is not an absolute http URL without fragment.
+    """
+    response = Element("Response")
+    _say(response, text, voice, language)
+    SubElement(response, "Pause", length=str(pause_s))
+    SubElement(response, "Redirect", method="POST").text = _with_overrides(url, NEXT_STEP_OVERRIDES)
+    return _document(response)
+
+
 def dial(
     number: str,
     *,

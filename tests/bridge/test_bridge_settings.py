@@ -33,6 +33,11 @@ def test_an_empty_setting_has_its_default() -> None:
     assert load(PORT="", REDIS_URL="").port == 8080
 
 
+def test_a_call_may_outlast_the_agents_session() -> None:
+    assert load().longest_call_s == 10_800
+    assert load(LONGEST_CALL_S="21600").longest_call_s == 21_600
+
+
 def test_numbers_and_switches_are_read_from_text() -> None:
     settings = load(PORT="9000", DRAIN_S="2.5", ADMIN_IN_WEB="1")
 
@@ -49,7 +54,7 @@ def test_what_is_not_ours_is_passed_over() -> None:
         ("PORT", "secret-port"),
         ("PORT", "70000"),
         ("DRAIN_S", "-1"),
-        ("LONGEST_CALL_S", "9999999"),
+        ("LONGEST_CALL_S", "21601"),
         ("START_PATIENCE_S", "0"),
         ("RESUME_LIMIT", "secret-limit"),
         ("ADMIN_IN_WEB", "secret-maybe"),

@@ -142,6 +142,18 @@ def test_a_callback_url_may_have_a_query() -> None:
     assert same_xml(ours, theirs)
 
 
+def test_a_text_is_said_and_after_a_pause_the_next_document_is_asked_for() -> None:
+    url = "https://bridge.example.com/twilio/voice?round=1"
+
+    ours = twiml.say_and_redirect("Busy.", pause_s=4, url=url, voice="alice", language="en-GB")
+
+    theirs = VoiceResponse()
+    theirs.say("Busy.", voice="alice", language="en-GB")
+    theirs.pause(length=4)
+    theirs.redirect(url + "#rc=4&rp=all&ct=1500&rt=4000", method="POST")
+    assert same_xml(ours, theirs)
+
+
 def test_a_text_is_said_and_the_call_ends() -> None:
     ours = twiml.say_and_hang_up("Good-bye.", voice="Polly.Amy", language="en-GB")
 
