@@ -8,6 +8,8 @@
 * ``speaking``: what goes to the caller's ear, made of ``playback`` (what was sent against what was
   heard) and ``replies`` (whose words that was).
 * ``functions``: function calls asked and not answered. ``answers``: what the agent is told.
+* ``quality``: the caller's line, measured; made of ``voice`` (is that one?), ``echo`` and
+  ``verdict`` (is the line poor?). ``noise_gate``, ``volume``: the caller's sound, altered on wish.
 * ``fillers``: when to bridge the wait.
 * ``timings``: stamps → latencies. ``recording``: events as bytes, to be replayed.
 """

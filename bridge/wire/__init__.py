@@ -2,5 +2,5 @@
 
 * ``twilio``: Media Streams messages. ``twiml``: the XML answers. ``signature``: who really asked.
 * ``deepgram``: Voice Agent messages.
-* ``mulaw``: 8 000 Hz, one byte a sample, 20 ms = 160 bytes.
+* ``mulaw``: 8 000 Hz, one byte a sample, 20 ms = 160 bytes; levels. ``pcm``: block arithmetic.
 """
