@@ -10,11 +10,13 @@ queue between the sockets and the call: a frame is read, decided and written in 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+import msgspec
 import structlog
 
 from bridge.call.commands import (
+    CancelTool,
     CloseAgent,
     Command,
     ConfigureAgent,
@@ -34,13 +36,13 @@ from bridge.call.events import (
     CallerGone,
     Event,
     OutcomeArrived,
-    PhraseKind,
     PhraseMissing,
     PhraseReady,
     Wakeup,
 )
 from bridge.call.session import CallSession
 from bridge.errors import AgentUnavailable, BridgeError, CallHeldElsewhere, StateUnavailable
+from bridge.ports import Agent, Caller, OpenAgent, Persona, Phrases, Recorder, Tools
 from bridge.saver import Keeper, Saver
 from bridge.wire import deepgram, twilio
 from tools.contract import Failed, ToolJob, ToolOutcome
@@ -53,51 +55,6 @@ _FRAMES: Final = frozenset({twilio.Media, AgentAudio})
 """Events that come by the hundred a second; none of them makes a wake-up earlier."""
 
 log = structlog.get_logger()
-
-
-class Caller(Protocol):
-    """The caller's line."""
-
-    dropped_texts: int
-
-    def play(self, audio: bytes) -> None: ...  # noqa: D102 - see CallerLink
-    def send(self, message: twilio.SendMark | twilio.Clear) -> None: ...  # noqa: D102
-
-
-class Agent(Protocol):
-    """The agent's line."""
-
-    dropped_bytes: int
-
-    def send_voice(self, audio: bytes) -> None: ...  # noqa: D102 - see AgentLink
-    def send_message(self, message: deepgram.ToAgent) -> None: ...  # noqa: D102
-    def close(self) -> Coroutine[Any, Any, None]: ...  # noqa: D102
-
-
-class Tools(Protocol):
-    """The tool queue."""
-
-    def attach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
-    def detach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
-    async def submit(self, job: ToolJob) -> None: ...  # noqa: D102
-
-
-class Phrases(Protocol):
-    """The phrase cache; bound to this call's practice."""
-
-    def at_hand(self, text: str) -> bytes | None: ...  # noqa: D102
-    async def get(self, kind: PhraseKind, text: str) -> bytes: ...  # noqa: D102
-
-
-class Recorder(Protocol):
-    """Keeps the events of a call so that they can be played into a session again."""
-
-    def record(self, event: Event, now: float) -> None: ...  # noqa: D102
-
-
-OpenAgent = Callable[["CallDriver"], Coroutine[Any, Any, object]]
-"""Connects; the driver itself is the ear that hears of it, before this returns."""
-MakeSettings = Callable[[bool], deepgram.Settings]
 
 
 class CallDriver:
@@ -117,7 +74,7 @@ class CallDriver:
         session: CallSession,
         *,
         open_agent: OpenAgent,
-        settings: MakeSettings,
+        persona: Persona,
         tools: Tools,
         keeper: Keeper,
         phrases: Phrases,
@@ -127,14 +84,13 @@ class CallDriver:
         self.counts: Counter[str] = Counter()
         """What was unreadable, unsaved or dropped, by word."""
         self._open_agent = open_agent
-        self._settings = settings
+        self._persona = persona
         self._tools = tools
         self._keeper = keeper
         self._phrases = phrases
         self._recorder = recorder
         self._agent: Agent | None = None
-        self._agent_error = ""
-        self._agent_given_up = False
+        self._line: _LineEar | None = None
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Event] = deque()
         self._busy = False
@@ -242,41 +198,30 @@ class CallDriver:
         """From the caller's link."""
         self._count("caller_protocol", what)
 
-    def agent_opened(self, agent: Agent) -> None:
-        """From the agent's link, before its first message."""
-        self._agent = agent
-        if self._agent_given_up:
-            self._close_agent()
+    # Of the agent's lines only the newest counts; ``_LineEar`` sees to that.
 
-    def agent_audio(self, audio: bytes) -> None:
-        """From the agent's link."""
-        if not self._agent_given_up:
-            self.feed(AgentAudio(audio))
-
-    def agent_message(self, message: deepgram.FromAgent) -> None:
-        """From the agent's link."""
-        if self._agent_given_up:
-            return
+    def _agent_message(self, message: deepgram.FromAgent) -> None:
         match message:
+            case deepgram.ConversationText():
+                message = msgspec.structs.replace(
+                    message, content=self._persona.plain(message.content)
+                )
             case deepgram.Error():
-                self._agent_error = message.code
+                self.counts[f"agent_error:{_word(message.code)}"] += 1
                 self._log.warning("agent_error", code=message.code)
             case deepgram.Warning():
+                self.counts[f"agent_warning:{_word(message.code)}"] += 1
                 self._log.info("agent_warning", code=message.code)
             case deepgram.Welcome():
                 self._log.info("agent_connected", request_id=message.request_id)
+            case _:
+                pass
         self.feed(message)
 
-    def agent_unreadable(self, what: str) -> None:
-        """From the agent's link."""
-        self._count("agent_protocol", what)
-
-    def agent_closed(self, code: int | None) -> None:
-        """From the agent's link."""
-        if not self._agent_given_up:
-            self._agent_given_up = True
-            self._log.warning("agent_lost", code=self._agent_error or "closed", close_code=code)
-            self.feed(AgentLost(code=self._agent_error or "closed"))
+    def _agent_lost(self, lost: AgentLost) -> None:
+        self._line = None
+        self._let_agent_go()
+        self.feed(lost)
 
     def _outcome(self, outcome: ToolOutcome) -> None:
         self._log.info(
@@ -303,16 +248,21 @@ class CallDriver:
                 self._play(command.audio)
             case twilio.SendMark() | twilio.Clear():
                 self.caller.send(command)
+            case deepgram.InjectAgentMessage():
+                text = self._persona.spoken(command.message or "")
+                self._tell_agent(msgspec.structs.replace(command, message=text))
             case (
                 deepgram.FunctionCallResponse()
                 | deepgram.UpdatePrompt()
-                | deepgram.InjectAgentMessage()
+                | deepgram.UpdateListen()
+                | deepgram.UpdateSpeak()
+                | deepgram.InjectUserMessage()
             ):
                 self._tell_agent(command)
             case Save():
                 self._saver.want()
             case FetchPhrase():
-                self._fetch(command.kind, command.text)
+                self._fetch(command)
             case RunTool():
                 self._log.info(
                     "function_call",
@@ -320,10 +270,13 @@ class CallDriver:
                     tool=command.job.tool,
                 )
                 self._begin(self._submit(command.job))
+            case CancelTool():
+                self._begin(self._cancel(command))
             case ConnectAgent():
-                self._begin(self._connect())
+                self._line = _LineEar(self)
+                self._begin(self._connect(self._line))
             case ConfigureAgent():
-                self._tell_agent(self._settings(command.greet))
+                self._tell_agent(self._persona.settings(greet=command.greet))
             case CloseAgent():
                 self._close_agent()
             case HangUp():
@@ -342,15 +295,18 @@ class CallDriver:
         if self._agent is not None:
             self._agent.send_message(message)
 
-    def _fetch(self, kind: PhraseKind, text: str) -> None:
-        audio = self._phrases.at_hand(text)
+    def _fetch(self, wanted: FetchPhrase) -> None:
+        audio = self._phrases.at_hand(wanted.text, wanted.context)
         if audio is not None:
-            self.feed(PhraseReady(kind=kind, text=text, audio=audio))
+            self.feed(PhraseReady(kind=wanted.kind, text=wanted.text, audio=audio))
         else:
-            self._begin(self._fetch_slowly(kind, text))
+            self._begin(self._fetch_slowly(wanted))
 
     def _close_agent(self) -> None:
-        self._agent_given_up = True
+        self._line = None
+        self._let_agent_go()
+
+    def _let_agent_go(self) -> None:
         agent, self._agent = self._agent, None
         if agent is not None:
             self.counts["agent_audio_dropped"] += agent.dropped_bytes
@@ -374,23 +330,37 @@ class CallDriver:
 
     # --- work that takes time ----------------------------------------------------------------
 
-    async def _connect(self) -> None:
+    async def _connect(self, line: "_LineEar") -> None:
         try:
-            await self._open_agent(self)
+            await self._open_agent(line)
         except AgentUnavailable as error:
+            self.counts[f"agent_refused:{error.status or 'unreachable'}"] += 1
             self._log.warning("agent_unavailable", code=error.code, reason=str(error))
-            if not self._agent_given_up:
-                self._agent_given_up = True
-                self.feed(AgentLost(code=error.code, status=error.status or 0))
+            if line is self._line:
+                self._agent_lost(
+                    AgentLost(
+                        code=error.code,
+                        status=error.status or 0,
+                        retry_after_s=error.retry_after_s or 0.0,
+                    )
+                )
 
-    async def _fetch_slowly(self, kind: PhraseKind, text: str) -> None:
+    async def _fetch_slowly(self, wanted: FetchPhrase) -> None:
+        kind, text = wanted.kind, wanted.text
         try:
-            audio = await self._phrases.get(kind, text)
+            audio = await self._phrases.get(kind, text, wanted.context)
         except BridgeError as error:
             self._log.warning("phrase_missing", code=error.code, kind=kind)
             self.feed(PhraseMissing(kind=kind, text=text))
         else:
             self.feed(PhraseReady(kind=kind, text=text, audio=audio))
+
+    async def _cancel(self, unwanted: CancelTool) -> None:
+        call_sid = self.session.conversation.call_sid
+        try:
+            await self._tools.cancel(call_sid, unwanted.function_call_id, unwanted.tool)
+        except ToolError as error:  # it then runs in vain
+            self._log.info("tool_not_cancelled", code=error.code, tool=unwanted.tool)
 
     async def _submit(self, job: ToolJob) -> None:
         try:
@@ -451,3 +421,45 @@ class CallDriver:
             median_ms=self.session.stamps.medians_ms(),
             **self.counts,
         )
+
+
+class _LineEar:
+    """One line to the agent: what it says counts while it is the call's newest."""
+
+    def __init__(self, driver: CallDriver) -> None:
+        self._driver = driver
+        self._error = ""
+
+    def agent_opened(self, agent: Agent) -> None:
+        driver = self._driver
+        if driver._line is self:
+            driver._agent = agent
+        else:
+            driver._begin(agent.close(), among=driver._partings)
+
+    def agent_audio(self, audio: bytes) -> None:
+        driver = self._driver
+        if driver._line is self:
+            driver.feed(AgentAudio(audio))
+
+    def agent_message(self, message: deepgram.FromAgent) -> None:
+        if self._driver._line is self:
+            if isinstance(message, deepgram.Error):
+                self._error = message.code
+            self._driver._agent_message(message)
+
+    def agent_unreadable(self, what: str) -> None:
+        self._driver._count("agent_protocol", what)
+
+    def agent_closed(self, code: int | None) -> None:
+        driver = self._driver
+        if driver._line is self:
+            word = self._error or "closed"
+            driver.counts[f"agent_lost:{_word(word)}"] += 1
+            driver._log.warning("agent_lost", code=word, close_code=code)
+            driver._agent_lost(AgentLost(code=word))
+
+
+def _word(code: str) -> str:
+    """A code of the agent's as part of a counter's name: none of them is longer."""
+    return code[:60]

@@ -22,6 +22,7 @@ from bridge.agent import AgentLink
 from bridge.call.commands import NextStep
 from bridge.call.conversation import Conversation
 from bridge.call.events import PhraseKind
+from bridge.call.manners import VoiceContext
 from bridge.call.session import CallSession
 from bridge.caller import DIRECT, CallerLink, MediaProtocol, closed
 from bridge.driver import CallDriver
@@ -32,8 +33,8 @@ from bridge.phrases import PhraseCache
 from bridge.profile import Profile, Profiles
 from bridge.settings import Settings
 from bridge.store import Admitted, ConversationStore, Refused, encode_conversation
-from bridge.wire import signature, twilio, twiml
-from tools.catalog import CATALOG
+from bridge.wire import deepgram, signature, twilio, twiml
+from tools.catalog import CATALOG, Tool
 from tools.queue import ToolQueue
 
 LARGEST_FORM_BYTES: Final = 64 * 1024
@@ -225,6 +226,8 @@ async def _next_document(desk: Desk, form: Mapping[str, str]) -> str:
         return _human(profile)
     if state.next_step == "human":
         return _human(profile, after_apology=True)
+    if state.next_step == "hangup":
+        return twiml.hangup()
     if state.next_step == "goodbye":
         return twiml.say_and_hang_up(GOODBYE)
     if state.ended not in ("", CAME_TO_A_STOP):
@@ -373,9 +376,7 @@ def _driver(desk: Desk, admitted: Admitted) -> CallDriver:
                 ear=ear,
             )
         ),
-        settings=lambda greet: settings_for(
-            profile, conversation, catalog=catalog, greet=greet, now_utc=time.time()
-        ),
+        persona=_Persona(profile, conversation, catalog),
         tools=desk.queue,
         keeper=_Keeper(desk.store, conversation),
         phrases=_Phrases(desk.phrases, profile),
@@ -408,8 +409,34 @@ class _Phrases:
         self._phrases = phrases
         self._profile = profile
 
-    def at_hand(self, text: str) -> bytes | None:
+    def at_hand(self, text: str, context: VoiceContext) -> bytes | None:
         return self._phrases.at_hand(self._profile, text)
 
-    async def get(self, kind: PhraseKind, text: str) -> bytes:
+    async def get(self, kind: PhraseKind, text: str, context: VoiceContext) -> bytes:
         return await self._phrases.get(self._profile, kind, text)
+
+
+class _Persona:
+    """The practice's persona, for one call."""
+
+    def __init__(
+        self, profile: Profile, conversation: Conversation, catalog: Mapping[str, Tool]
+    ) -> None:
+        self._profile = profile
+        self._conversation = conversation
+        self._catalog = catalog
+
+    def settings(self, *, greet: bool) -> deepgram.Settings:
+        return settings_for(
+            self._profile,
+            self._conversation,
+            catalog=self._catalog,
+            greet=greet,
+            now_utc=time.time(),
+        )
+
+    def spoken(self, text: str) -> str:
+        return text
+
+    def plain(self, text: str) -> str:
+        return text

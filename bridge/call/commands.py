@@ -9,9 +9,10 @@ from bridge.call.manners import VoiceContext
 from bridge.wire import deepgram, twilio
 from tools.contract import ToolJob
 
-NextStep = Literal["goodbye", "human", "apology"]
-"""What ``POST /twilio/resume`` does once our socket is closed: a goodbye; the practice's people,
-where it names a number, after an apology that was heard; or the same after one that Twilio says."""
+NextStep = Literal["goodbye", "hangup", "human", "apology"]
+"""What ``POST /twilio/resume`` does once our socket is closed: a goodbye; nothing more, for ours
+was heard; the practice's people, where it names a number, after an apology that was heard; or the
+same after one that Twilio says."""
 
 
 class PlayVoice(msgspec.Struct, frozen=True, gc=False):
@@ -77,7 +78,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     """The call is over for this session: save it and let go of everything."""
 
     reason: str
-    """Stable word: ``caller_hung_up caller_line_lost agent_lost goodbye``."""
+    """Stable word: ``caller_hung_up caller_line_lost agent_lost caller_silent longest_call``."""
 
 
 Command = (

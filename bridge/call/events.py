@@ -27,6 +27,8 @@ class AgentLost(_Inner, frozen=True, kw_only=True, tag="agent_lost"):
     """The last ``Error`` code, or a word of ours (``unreachable``, ``closed``, ``refused``)."""
     status: int = 0
     """HTTP status of a refused handshake, else 0."""
+    retry_after_s: float = 0.0
+    """Before then another attempt is in vain."""
 
 
 class CallerGone(_Inner, frozen=True, kw_only=True, tag="caller_gone"):

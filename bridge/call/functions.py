@@ -2,12 +2,14 @@
 
 Leaves running them to the workers and the words to the catalogue. A function call that was
 answered in a worker's place, or withdrawn by the agent, is remembered while its effect may still
-come true, so that the agent learns of it.
+come true, so that the agent learns of it. One that was open when the agent's line was lost is
+carried over: a new session knows nothing of its id, but will ask the same again.
 """
 
 import msgspec
 
 from tools.catalog import Tool
+from tools.contract import ToolOutcome
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +20,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: float
     deadline_at: float
     thought_signature: str | None = None
+    wish: str = ""
+    """What was asked, whatever its id: the same for the same tool and arguments."""
 
 
 class FunctionCalls:
@@ -26,6 +30,9 @@ class FunctionCalls:
     def __init__(self) -> None:
         self._pending: dict[str, Pending] = {}
         self._orphans: dict[str, Tool] = {}
+        self._carried: dict[str, str] = {}
+        self._joined: dict[str, str] = {}
+        self._known: dict[str, ToolOutcome] = {}
 
     def ask(self, pending: Pending) -> None:
         """The agent waits for this one from now on."""
@@ -68,6 +75,41 @@ class FunctionCalls:
         for function_call_id in open_ids:
             self._abandon(self._pending[function_call_id])
         return open_ids
+
+    # --- over a change of the agent's session ------------------------------------------------
+
+    def carry(self) -> None:
+        """The session that asked is gone: what is open goes on, and waits to be asked again."""
+        for pending in list(self._pending.values()):
+            self._carried[pending.function_call_id] = pending.wish
+            self._abandon(pending)
+
+    def join(self, pending: Pending) -> bool:
+        """Wait for the outcome of the same request of an earlier session, if it is under way."""
+        for carried, wish in self._carried.items():
+            if wish == pending.wish:
+                self._pending[pending.function_call_id] = pending
+                self._joined[carried] = pending.function_call_id
+                del self._carried[carried]
+                return True
+        return False
+
+    def was_carried(self, function_call_id: str) -> bool:
+        """True if an earlier session of the agent asked for it and had no answer."""
+        return function_call_id in self._carried or function_call_id in self._joined
+
+    def arrived(self, outcome: ToolOutcome) -> Pending | None:
+        """An outcome of an earlier session's request: who asked for the same since, if anybody."""
+        function_call_id = outcome.function_call_id
+        wish = self._carried.pop(function_call_id, None)
+        if wish is not None:
+            self._known[wish] = outcome
+        joined = self._joined.pop(function_call_id, None)
+        return None if joined is None else self._pending.pop(joined, None)
+
+    def take_known(self, wish: str) -> ToolOutcome | None:
+        """What an earlier session's request of the same came to; once only."""
+        return self._known.pop(wish, None)
 
     def take_orphan(self, function_call_id: str) -> Tool | None:
         """The tool of an effect that came true after nobody waited for it; once only."""

@@ -1,7 +1,8 @@
 """One call's decisions: the table of contents of what happens to it.
 
-Owns the order of things (greeting, agent, talk, end) and composes the parts. Leaves the floor to
-``turns``, what the caller hears to ``speaking``, function calls to ``answers``.
+Owns the order of things (greeting, agent, talk, end) and composes the parts. Leaves the agent's
+line and its loss to ``upkeep``, what is said into a silence to ``silence``, and everything smaller
+to the parts that ``parts`` lists.
 """
 
 import math
@@ -9,20 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bridge.call.answers import Answers
-from bridge.call.commands import (
-    CloseAgent,
-    Command,
-    ConfigureAgent,
-    ConnectAgent,
-    End,
-    FetchPhrase,
-    HangUp,
-    NextStep,
-    Save,
-    SendVoice,
-)
+from bridge.call.commands import CloseAgent, Command, End, RunTool, SendVoice
 from bridge.call.conversation import Conversation, Utterance
+from bridge.call.details import save_point
 from bridge.call.events import (
     AgentAudio,
     AgentLost,
@@ -33,24 +23,18 @@ from bridge.call.events import (
     PhraseReady,
     Wakeup,
 )
-from bridge.call.fillers import Fillers
-from bridge.call.functions import FunctionCalls
-from bridge.call.hearing import Hearing
 from bridge.call.manners import Manners
-from bridge.call.speaking import Speaking
+from bridge.call.parts import Parts
+from bridge.call.silence import Silence
 from bridge.call.timings import Stamps
-from bridge.call.turns import Turns
+from bridge.call.troubles import REFUSED_INJECTIONS, WARNINGS, of_error, of_handshake
+from bridge.call.upkeep import Upkeep
+from bridge.call.window import TOOL as SUMMARISE
+from bridge.call.window import due, job, take
 from bridge.errors import InvalidTransition
 from bridge.wire import deepgram, twilio
 from tools.catalog import Tool
 from tools.contract import ToolOutcome
-
-APOLOGY_PATIENCE_S = 2.0
-"""No apology of ours by then: Twilio says it."""
-LAST_MARK_PATIENCE_S = 2.0
-"""How long after the last words the call waits for their mark."""
-GONE_PATIENCE_S = 6.0
-"""After hanging up, so long until the call ends whether or not its line was closed."""
 
 _AFTER_HANGING_UP = (twilio.Stop, twilio.Mark, CallerGone, Wakeup)
 
@@ -70,44 +54,39 @@ class CallSession:
         self, conversation: Conversation, *, manners: Manners, catalog: Mapping[str, Tool]
     ) -> None:
         self.conversation = conversation
-        self.stamps = Stamps()
         self.stray_bytes = 0
         """Agent audio of cut turns that was thrown away."""
+        self.parts = parts = Parts(conversation, manners=manners, catalog=catalog)
         self._manners = manners
-        self._speaking = Speaking(conversation)
-        self._turns = Turns()
-        self._functions = FunctionCalls()
-        self._answers = Answers(conversation, self._functions, catalog)
-        self._fillers = Fillers(manners.fillers, after_s=manners.filler_after_s)
+        self._upkeep = Upkeep(parts)
+        self._silence = Silence(parts, self._upkeep)
+        self._speaking = parts.speaking
+        self._turns = parts.turns
+        self._patience = parts.patience
+        self._ending = parts.ending
+        self._opening = parts.opening
+        self._line = parts.line
+        self._ear = parts.ear
         self._now = 0.0
-        self._began_at = 0.0
-        self._elapsed_before_s = conversation.elapsed_s
-        self._resumed = conversation.begun
-        self._greeting_until: float | None = None
-        self._agent_until: float | None = None
-        self._welcomed = False
-        self._configured = False
-        self._ready = False
-        self._agent_greets = False
-        self._hearing = Hearing(group_bytes=manners.group_bytes, kept_bytes=manners.kept_bytes)
-        self._asked_filler: float | None = None
-        self._closing: NextStep | None = None
-        self._closing_reason = ""
-        self._close_mark: str | None = None
-        self._close_until: float | None = None
-        self._hung_up = False
+        self._protect_next = False
+        self._told_poor = False
         self._ended = False
         conversation.stream_lost()
 
     @property
+    def stamps(self) -> Stamps:
+        """The latencies of this stream."""
+        return self.parts.stamps
+
+    @property
     def unsent_bytes(self) -> int:
         """Caller audio that was dropped because the agent was not ready in time."""
-        return self._hearing.dropped_bytes
+        return self._ear.dropped_bytes
 
     @property
     def late_outcomes(self) -> int:
         """Outcomes nobody waited for any more."""
-        return self._answers.late
+        return self.parts.answers.late
 
     # --- the table of contents ---------------------------------------------------------------
 
@@ -122,11 +101,11 @@ class CallSession:
         if now < self._now:
             raise InvalidTransition(f"now went back by {self._now - now:.6f} s")
         self._now = now
-        if self._ended or (self._hung_up and not isinstance(event, _AFTER_HANGING_UP)):
+        if self._ended or (self._ending.hung_up and not isinstance(event, _AFTER_HANGING_UP)):
             return []
         match event:
             case twilio.Media():
-                return self._caller_audio(event.media.payload)
+                return self._caller_audio(event.media.payload, now)
             case AgentAudio():
                 return self._agent_audio(event.audio, now)
             case twilio.Start():
@@ -138,10 +117,10 @@ class CallSession:
             case CallerGone():
                 return self._end("caller_line_lost", now)
             case deepgram.Welcome():
-                self._welcomed = True
-                return self._configure(now)
-            case deepgram.SettingsApplied():
-                return self._agent_ready(now)
+                self._line.welcomed = True
+                return self._upkeep.configure()
+            case deepgram.SettingsApplied() if not self._ending.begun:
+                return self._upkeep.applied(now)
             case deepgram.UserStartedSpeaking():
                 return self._caller_begins(now)
             case deepgram.ConversationText(role="user"):
@@ -160,17 +139,27 @@ class CallSession:
                 return self._withdraw(event.functions, now)
             case deepgram.LatencyReport():
                 self._note_latencies(event, now)
+            case deepgram.InjectionRefused():
+                self._injection_refused(now)
+            case deepgram.Warning():
+                self._warned(event.code, now)
             case OutcomeArrived():
                 return self._answer(event.outcome, now)
             case PhraseReady():
                 return self._phrase_ready(event, now)
             case PhraseMissing():
                 return self._phrase_missing(event, now)
-            case AgentLost():
-                return self._agent_lost(now)
-            case deepgram.Error():
+            case AgentLost() if not self._ending.begun:
+                return self._upkeep.lost(
+                    now,
+                    of_handshake(event.status),
+                    status=event.status,
+                    not_before_s=event.retry_after_s,
+                )
+            case deepgram.Error() if not self._ending.begun:
                 # "Fatal: treat as end of session" (deepgram-voice-agent.md section 3).
-                return [CloseAgent(), *self._agent_lost(now)]
+                trouble = of_error(event.code, applied=self._line.ready)
+                return [CloseAgent(), *self._upkeep.lost(now, trouble)]
             case Wakeup():
                 return self._wake(now)
             case _:
@@ -181,25 +170,20 @@ class CallSession:
         """The instant at which ``Wakeup`` is due; None once the call has ended."""
         if self._ended:
             return None
-        if self._hung_up:
-            return self._close_until
-        at = math.inf if self._closing else self._longest_until
-        for due in (
-            self._greeting_until,
-            self._agent_until,
+        if self._ending.hung_up:
+            return self._ending.due_at
+        at = math.inf if self._ending.begun else self.parts.longest_until
+        for due_at in (
+            self._opening.until,
             self._turns.latched_until,
-            self._functions.next_deadline,
-            self._filler_due(),
-            self._close_until,
+            self.parts.functions.next_deadline,
+            self._ending.due_at,
+            *self._upkeep.due_at(self._now),
+            *self._silence.due_at(),
         ):
-            if due is not None and due < at:
-                at = due
+            if due_at is not None and due_at < at:
+                at = due_at
         return at
-
-    @property
-    def _longest_until(self) -> float:
-        """Counted from the call's beginning, whichever stream it was."""
-        return self._began_at - self._elapsed_before_s + self._manners.longest_call_s
 
     # --- beginning ---------------------------------------------------------------------------
 
@@ -207,71 +191,73 @@ class CallSession:
         if self._speaking.stream_sid:
             return []
         self._speaking.stream_sid = start.stream_sid
-        self._began_at = now
-        self._agent_until = now + self._manners.agent_patience_s
-        commands: list[Command] = [ConnectAgent()]
-        if not self._resumed:
-            self.stamps.begin("greeting", now)
-            self._greeting_until = now + self._manners.greeting_patience_s
-            commands.insert(0, FetchPhrase(kind="greeting", text=self._manners.greeting))
-        return commands
-
-    def _configure(self, now: float) -> list[Command]:
-        """Settings are sent once the agent listens and it is known who greets."""
-        if not self._welcomed or self._configured or self._greeting_until is not None:
-            return []
-        self._configured = True
-        return [ConfigureAgent(greet=self._agent_greets)]
-
-    def _agent_ready(self, now: float) -> list[Command]:
-        if self._ready or self._closing:
-            return []
-        self._ready = True
-        self._agent_until = None
-        kept = self._hearing.open()
-        commands: list[Command] = [SendVoice(kept)] if kept else []
-        if self._resumed:
-            # Refused if the caller is speaking: then there is no silence to be filled.
-            commands.append(deepgram.InjectAgentMessage(message=self._manners.resumed))
-        return commands
+        self.parts.began_at = now
+        if not self.conversation.save_points:
+            save_point(self.conversation, 0.0, "beginning")
+        if self.parts.resumed:
+            return self._upkeep.connect(now)
+        self.stamps.begin("greeting", now)
+        return [*self._opening.begin(now), *self._upkeep.connect(now)]
 
     # --- sound -------------------------------------------------------------------------------
 
-    def _caller_audio(self, audio: bytes) -> list[Command]:
-        piece = self._hearing.hear(audio)
+    def _caller_audio(self, audio: bytes, now: float) -> list[Command]:
+        speaking = self._speaking
+        piece = self._ear.hear(
+            audio,
+            now,
+            agent_audible=speaking.audible(now),
+            protected=speaking.protected(now),
+        )
         return [SendVoice(piece)] if piece else []
 
     def _agent_audio(self, audio: bytes, now: float) -> list[Command]:
-        if self._turns.latched or self._closing or not audio:
+        if self._turns.latched or self._ending.begun or not audio:
             self.stray_bytes += len(audio)
             return []
         if self._speaking.begins:
-            at_s = self._at_s(now)
-            self.stamps.end("greeting", now, at_s)
-            self.stamps.end("reply", now, at_s)
+            self._agent_begins(now)
+        self._ear.quality.spoke(audio, now)
         return self._speaking.voice(audio, now)
+
+    def _agent_begins(self, now: float) -> None:
+        at_s = self.parts.at_s(now)
+        self.stamps.end("greeting", now, at_s)
+        self.stamps.end("reply", now, at_s)
+        self._turns.agent_begins()
+        self._patience.agent_showed(now)
+        self.parts.fillers.over()
+        self._upkeep.agent_spoke()
+        if self._protect_next:
+            self._protect_next = False
+            self._speaking.protect(now)
 
     def _mark_came_back(self, name: str, now: float) -> list[Command]:
         if not self._speaking.reached(name, now):
             return []
         heard_out = self._speaking.settle(now)
-        if name == self._close_mark:
+        if self._ending.heard(name):
             return self._hang_up(now)
-        return [self._save(now)] if heard_out else []
+        return [self.parts.save(now)] if heard_out else []
 
     # --- talk --------------------------------------------------------------------------------
 
     def _caller_begins(self, now: float) -> list[Command]:
         self._turns.caller_begins()
+        self._patience.caller_began(now)
+        self.parts.fillers.over()
         self.stamps.drop("reply")
+        # A protected passage is finished; what she says is withheld for the agent meanwhile.
+        if self._ending.begun or self._speaking.protected(now):
+            return []
         audible = self._speaking.audible(now)
-        if self._closing or not (audible or self._speaking.reply_open):
+        if not (audible or self._speaking.reply_open):
             return []
         if self._speaking.reply_open or self._speaking.agent_spoke_last:
             self._turns.latch(now)
         if audible:
             self.conversation.interruptions += 1
-        return [*self._speaking.cut(now), self._save(now)]
+        return [*self._speaking.cut(now), *self._play_notice(now), self.parts.save(now)]
 
     def _caller_done(self, now: float) -> None:
         if self._turns.caller_speaking:
@@ -281,169 +267,193 @@ class CallSession:
     def _caller_said(self, text: str, now: float) -> list[Command]:
         self._caller_done(now)
         commands = self._speaking.turn_over(now)
-        self.conversation.say(Utterance(speaker="caller", text=text, at_s=self._at_s(now)))
-        return [*commands, self._save(now)]
+        self.conversation.say(Utterance(speaker="caller", text=text, at_s=self.parts.at_s(now)))
+        if self._ending.begun:
+            return [*commands, self.parts.save(now)]
+        self._patience.caller_said(now)
+        self.parts.fillers.over()
+        commands += self.parts.tuning.caller_said(text)
+        commands += self._tell_of_a_poor_line()
+        commands += self._summarise()
+        return [*commands, self.parts.save(now)]
+
+    def _tell_of_a_poor_line(self) -> list[Command]:
+        if self._told_poor or not self._manners.poor_line or self._ear.quality.poor() is None:
+            return []
+        self._told_poor = True
+        return [deepgram.UpdatePrompt(prompt=self._manners.poor_line)]
+
+    def _summarise(self) -> list[Command]:
+        wanted = due(
+            self.conversation,
+            turns=self._manners.window_turns,
+            tokens=self._manners.window_tokens,
+            budget=self._manners.token_budget,
+        )
+        return [] if wanted is None else [RunTool(job=job(self.conversation, wanted))]
 
     def _agent_said(self, text: str, now: float) -> list[Command]:
-        words = Utterance(speaker="agent", text=text, at_s=self._at_s(now))
-        if self._turns.latched or self._closing:
+        words = Utterance(speaker="agent", text=text, at_s=self.parts.at_s(now))
+        if self._turns.latched or self._ending.begun:
             # Said by the agent, but of a cut turn: the caller hears none of it.
             self.conversation.say(msgspec.structs.replace(words, cut=True))
-            return [self._save(now)]
-        return [*self._speaking.words(words), self._save(now)]
+            return [self.parts.save(now)]
+        if self._speaking.begins:
+            self._patience.owe(now)  # words are a sign of life, but the voice is still to come
+        commands = self._speaking.words(words)
+        return [*commands, *self.parts.tuning.agent_said(text), self.parts.save(now)]
+
+    def _injection_refused(self, now: float) -> None:
+        self._patience.refused(now)
+        self._upkeep.refused()
+
+    def _warned(self, code: str, now: float) -> None:
+        if code in REFUSED_INJECTIONS:
+            self._injection_refused(now)
+        elif WARNINGS.get(code) == "retry":
+            self._line.age()
 
     def _note_latencies(self, report: deepgram.LatencyReport, now: float) -> None:
-        at_s = self._at_s(now)
+        at_s = self.parts.at_s(now)
         for stage, seconds in (
-            ("speech", report.stt_latency),
             ("thinking", report.ttt_token_latency),
             ("voice", report.tts_latency),
             ("total", report.total_latency),
         ):
-            if seconds is not None and stage != "speech":
+            if seconds is not None:
                 self.stamps.add(stage, seconds, at_s)
 
     # --- phrases -----------------------------------------------------------------------------
 
     def _phrase_ready(self, phrase: PhraseReady, now: float) -> list[Command]:
-        words = Utterance(speaker="agent", text=phrase.text, at_s=self._at_s(now), source="phrase")
         match phrase.kind:
-            case "greeting" if self._greeting_until is not None:
-                self._greeting_until = None
-                self.stamps.end("greeting", now, self._at_s(now))
-                commands = self._speaking.phrase(words, phrase.audio, now)
-                return [*commands, *self._configure(now), self._save(now)]
-            case "filler" if self._filler_wanted(now):
+            case "greeting" if self._opening.until is not None:
+                self._opening.greeted()
+                self.stamps.end("greeting", now, self.parts.at_s(now))
+                commands = self._say(phrase, now)
+                commands += self._play_notice(now)
+                return [*commands, *self._upkeep.configure(), self.parts.save(now)]
+            case "notice" if not self._ending.begun:
+                self._opening.notice_ready(phrase)
+                return self._play_notice(now)
+            case "filler" | "cover" if self._silence.wanted(phrase.kind, now):
+                words = self._words(phrase, now)
                 commands = self._speaking.filler(words, phrase.audio, now)
-                return [*commands, self._save(now)]
-            case "apology" if self._closing and self._close_mark is None:
-                commands = self._speaking.phrase(words, phrase.audio, now)
-                self._close_mark = self._last_mark(commands)
-                self._close_until = self._speaking.end_at + LAST_MARK_PATIENCE_S
+                return [*commands, self.parts.save(now)]
+            case "apology" | "goodbye" if self._ending.wants(phrase.kind):
+                commands = self._say(phrase, now)
+                self._ending.saying(commands, self._speaking.end_at)
                 return commands
             case _:
                 return []
 
+    def _say(self, phrase: PhraseReady, now: float, *, protected: bool = False) -> list[Command]:
+        words = self._words(phrase, now)
+        return self._speaking.phrase(words, phrase.audio, now, protected=protected)
+
+    def _words(self, phrase: PhraseReady, now: float) -> Utterance:
+        at_s = self.parts.at_s(now)
+        return Utterance(speaker="agent", text=phrase.text, at_s=at_s, source="phrase")
+
+    def _play_notice(self, now: float) -> list[Command]:
+        """The legal line, behind the greeting; at once and again if that was interrupted."""
+        notice = self._opening.notice_to_play()
+        if notice is None:
+            return []
+        said = (one for one in self.conversation.utterances if one.text == notice.text)
+        if any(not one.cut for one in said):
+            return []
+        return self._say(notice, now, protected=True)
+
     def _phrase_missing(self, phrase: PhraseMissing, now: float) -> list[Command]:
-        if phrase.kind == "greeting" and self._greeting_until is not None:
-            return self._let_agent_greet(now)
-        if phrase.kind == "apology" and self._closing and self._close_mark is None:
-            self._closing = "apology"
-            return self._hang_up(now)
+        match phrase.kind:
+            case "greeting" if self._opening.until is not None:
+                self._opening.let_agent_greet()
+                return self._upkeep.configure()
+            case "notice":
+                self._opening.notice_missing()
+            case "filler" | "cover":
+                self._silence.missing()
+            case "apology" | "goodbye" if self._ending.wants(phrase.kind):
+                return self._hang_up(now)
+            case _:
+                pass
         return []
-
-    def _let_agent_greet(self, now: float) -> list[Command]:
-        self._greeting_until = None
-        self._agent_greets = True
-        return self._configure(now)
-
-    @staticmethod
-    def _last_mark(commands: list[Command]) -> str | None:
-        marks = [command.mark.name for command in commands if isinstance(command, twilio.SendMark)]
-        return marks[-1] if marks else None
-
-    def _filler_wanted(self, now: float) -> bool:
-        return (
-            self._functions.waiting
-            and self._asked_filler == self._functions.filler_since
-            and not self._turns.caller_speaking
-            and not self._speaking.playing(now)
-            and not self._closing
-        )
-
-    def _filler_due(self) -> float | None:
-        """When to ask for a filler; never over the caller, never over the agent."""
-        if self._turns.caller_speaking or self._closing:
-            return None
-        return self._fillers.due_at(
-            self._functions.filler_since, silent_since=self._speaking.end_at
-        )
 
     # --- function calls ----------------------------------------------------------------------
 
     def _ask(self, asked: list[deepgram.FunctionCall], now: float) -> list[Command]:
-        if self._closing:
+        if self._ending.begun:
             return []
         self._turns.release()
-        commands = self._answers.ask(asked, now, self._at_s(now))
-        return [*commands, self._save(now)] if commands else []
+        self._patience.agent_showed(now)
+        commands = self.parts.answers.ask(asked, now, self.parts.at_s(now))
+        return self._told(commands, now)
 
     def _answer(self, outcome: ToolOutcome, now: float) -> list[Command]:
-        asked_at = self._functions.asked_at(outcome.function_call_id)
+        at_s = self.parts.at_s(now)
+        if outcome.tool == SUMMARISE:
+            return [self.parts.save(now)] if take(self.conversation, outcome) else []
+        asked_at = self.parts.functions.asked_at(outcome.function_call_id)
         if asked_at is not None:
-            self.stamps.add("function_call", now - asked_at, self._at_s(now))
-        commands = self._answers.answer(outcome, self._at_s(now), agent_listens=self._ready)
-        return [*commands, self._save(now)] if commands is not None else []
+            self.stamps.add("function_call", now - asked_at, at_s)
+        done_before = self.parts.answers.effects_done
+        commands = self.parts.answers.answer(outcome, at_s, agent_listens=self._line.ready)
+        if commands is None:
+            return []
+        if self.parts.answers.effects_done > done_before:
+            save_point(self.conversation, at_s, outcome.tool)
+            self._protect_next = self._manners.protect_confirmations and asked_at is not None
+            commands = [*self.parts.tuning.something_done(), *commands]
+        return self._told(commands, now) or [self.parts.save(now)]
+
+    def _told(self, commands: list[Command], now: float) -> list[Command]:
+        """After an answer the agent owes the next word."""
+        if not commands:
+            return []
+        if any(isinstance(command, deepgram.FunctionCallResponse) for command in commands):
+            self._patience.owe(now)
+        return [*commands, self.parts.save(now)]
 
     def _withdraw(self, cancelled: list[deepgram.CancelledFunction], now: float) -> list[Command]:
-        changed = self._answers.withdraw([call.id for call in cancelled], self._at_s(now))
-        return [self._save(now)] if changed else []
+        at_s = self.parts.at_s(now)
+        commands = self.parts.answers.withdraw([call.id for call in cancelled], at_s)
+        return [] if commands is None else [*commands, self.parts.save(now)]
 
     # --- time --------------------------------------------------------------------------------
 
     def _wake(self, now: float) -> list[Command]:
-        if self._close_until is not None and self._close_until <= now:
-            return self._end("", now) if self._hung_up else self._hang_up(now)
-        if self._hung_up:
+        if self._ending.due_at is not None and self._ending.due_at <= now:
+            return self._end("", now) if self._ending.hung_up else self._hang_up(now)
+        if self._ending.hung_up:
             return []
-        if now >= self._longest_until and not self._closing:
-            self._closing, self._closing_reason = "goodbye", "goodbye"
-            return self._hang_up(now)
+        if now >= self.parts.longest_until and not self._ending.begun:
+            return [CloseAgent(), *self.parts.end("longest_call", now)]
         commands: list[Command] = []
-        if self._greeting_until is not None and self._greeting_until <= now:
-            commands += self._let_agent_greet(now)
-        if self._agent_until is not None and self._agent_until <= now:
-            return [*commands, CloseAgent(), *self._agent_lost(now)]
+        if self._opening.until is not None and self._opening.until <= now:
+            self._opening.let_agent_greet()
+            commands += self._upkeep.configure()
         latched_until = self._turns.latched_until
         if latched_until is not None and latched_until <= now:
             self._turns.release()
-        commands += self._answers.expire(now, self._at_s(now))
-        filler_due = self._filler_due()
-        since = self._functions.filler_since
-        if filler_due is not None and filler_due <= now and since is not None:
-            self._asked_filler = since
-            commands.append(FetchPhrase(kind="filler", text=self._fillers.take(since)))
-        return [*commands, self._save(now)] if commands else []
+        if not self._ending.begun:
+            commands += self._upkeep.wake(now)
+        commands += self._told(self.parts.answers.expire(now, self.parts.at_s(now)), now)
+        commands += self._silence.wake(now)
+        return commands
 
     # --- ending ------------------------------------------------------------------------------
 
-    def _agent_lost(self, now: float) -> list[Command]:
-        """Without an agent the call ends politely: our own words, then the next step."""
-        if self._closing:
-            return []
-        self._closing, self._closing_reason = "human", "agent_lost"
-        self._ready = False
-        self._hearing.close()
-        self._agent_until = self._greeting_until = None
-        self._close_until = now + APOLOGY_PATIENCE_S
-        self._turns.release()
-        self._answers.give_up(self._at_s(now))
-        commands = self._speaking.turn_over(now)
-        return [*commands, FetchPhrase(kind="apology", text=self._manners.apology), self._save(now)]
-
     def _hang_up(self, now: float) -> list[Command]:
-        next_step = self._closing or "goodbye"
-        if self._close_mark is None and self._close_until is not None:
-            next_step = "apology"
-        self._hung_up = True
-        self._close_mark = None
-        self._close_until = now + GONE_PATIENCE_S
-        return [HangUp(next_step=next_step)]
+        return [self._ending.hang_up(now)]
 
     def _end(self, reason: str, now: float) -> list[Command]:
-        if self._hung_up:
-            reason = self._closing_reason
+        if self._ending.hung_up:
+            reason = self._ending.reason
         self._speaking.settle(now)
         self._speaking.cut(now)
-        self._save(now)
+        self.parts.save(now)
         # A lost line is no end: another stream may continue the call.
         self.conversation.ended = "" if reason == "caller_line_lost" else reason
         self._ended = True
         return [CloseAgent(), End(reason=reason)]
-
-    def _save(self, now: float) -> Save:
-        self.conversation.elapsed_s = self._at_s(now)
-        return Save()
-
-    def _at_s(self, now: float) -> float:
-        return self._elapsed_before_s + now - self._began_at

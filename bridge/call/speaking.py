@@ -23,6 +23,7 @@ class Speaking:
         self._replies = Replies(conversation)
         self._voiced: int | None = None
         self._filler: int | None = None
+        self._protected_from: float | None = None
 
     # --- what the session asks ---------------------------------------------------------------
 
@@ -54,13 +55,30 @@ class Speaking:
         """When everything sent will have been heard, by the estimate."""
         return self._playback.end_at
 
+    def protected(self, now: float) -> bool:
+        """True while the caller hears, or is about to, what is finished whoever speaks."""
+        return (
+            self._protected_from is not None
+            and now >= self._protected_from
+            and (self._playback.audible(now) or self.reply_open)
+        )
+
     # --- what is sent ------------------------------------------------------------------------
+
+    def protect(self, now: float) -> None:
+        """What is sent from here on is finished whoever speaks, up to the end of its reply."""
+        self._protected_from = max(now, self._playback.end_at)
+
+    def _unprotect(self, now: float) -> None:
+        if self._protected_from is not None and not self._playback.audible(now):
+            self._protected_from = None
 
     def voice(self, audio: bytes, now: float) -> list[Command]:
         """Audio of the agent's reply; a filler that still plays gives way to it."""
         commands: list[Command] = []
         if self.begins:
             commands += self._take_over(now)
+            self._unprotect(now)
             self._voiced = (
                 self._replies.begin() if self._replies.open is None else self._replies.open
             )
@@ -92,8 +110,13 @@ class Speaking:
         self.settle(now)
         return commands
 
-    def phrase(self, words: Utterance, audio: bytes, now: float) -> list[Command]:
+    def phrase(
+        self, words: Utterance, audio: bytes, now: float, *, protected: bool = False
+    ) -> list[Command]:
         """A phrase is a reply of ours in one piece, with a mark behind it."""
+        self._unprotect(now)
+        if protected:
+            self.protect(now)
         return self._phrase(words, audio, now)[0]
 
     def filler(self, words: Utterance, audio: bytes, now: float) -> list[Command]:
@@ -144,6 +167,7 @@ class Speaking:
         commands = self._clear(now)
         self._close_reply()
         self._filler = None
+        self._protected_from = None
         return commands
 
     def _clear(self, now: float) -> list[Command]:

@@ -24,6 +24,10 @@ class Turns:
         self.caller_speaking = False
         self._latched_until = None
 
+    def agent_begins(self) -> None:
+        """The agent speaks: then the caller does not, or nothing of hers was understood."""
+        self.caller_speaking = False
+
     def latch(self, now: float) -> None:
         """Agent audio from here on is of a cut turn."""
         self._latched_until = now + LATCH_S

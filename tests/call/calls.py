@@ -14,6 +14,9 @@ STREAM = "MZ1"
 CALL = "CA1"
 GREETING = "Thank you for calling. How can I help?"
 APOLOGY = "Sorry, please call again."
+TIME_IS_UP = "We have to end here. Goodbye."
+UNHEARD = "I can't hear you. Goodbye."
+COVER = "One moment, I'm still here."
 FILLERS = ("One moment.", "Let me check.")
 
 
@@ -89,7 +92,14 @@ class Call:
         **manners: Any,
     ) -> None:
         self.conversation = conversation or a_conversation()
-        polite: dict[str, Any] = {"greeting": GREETING, "fillers": FILLERS, "apology": APOLOGY}
+        polite: dict[str, Any] = {
+            "greeting": GREETING,
+            "fillers": FILLERS,
+            "apology": APOLOGY,
+            "cover": COVER,
+            "time_is_up": TIME_IS_UP,
+            "unheard": UNHEARD,
+        }
         self.session = CallSession(
             self.conversation,
             manners=Manners(**(polite | manners)),
@@ -123,6 +133,12 @@ def a_conversation(**fields: Any) -> Conversation:
 
 def caller_words(text: str, **fields: Any) -> Utterance:
     return Utterance(speaker="caller", text=text, at_s=0.0, **fields)
+
+
+def agent_words(text: str, **fields: Any) -> Utterance:
+    """Heard to their end, unless it is said otherwise."""
+    known: dict[str, Any] = {"sent_ms": 1000.0, "heard_ms": 1000.0, "complete": True}
+    return Utterance(speaker="agent", text=text, at_s=0.0, **(known | fields))
 
 
 def phrase(kind: Any, text: str, seconds: float) -> PhraseReady:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from bridge.call.commands import PlayVoice, Save
-from bridge.call.events import AgentAudio
+from bridge.call.events import AgentAudio, Wakeup
 from bridge.call.turns import LATCH_S
 from bridge.wire import deepgram, twilio
 from tests.call.calls import (
@@ -123,9 +123,8 @@ def test_what_the_cut_turn_still_says_does_not_release_the_latch(message: Any) -
 def test_the_latch_gives_way_by_itself_when_nothing_releases_it() -> None:
     call = speaking_call()
     call.at(4.0, BARGE_IN)
+    call.at(4.0 + LATCH_S, Wakeup())
 
-    assert call.session.next_wakeup() == 4.0 + LATCH_S
-    call.wake()
     assert call.at(8.0, AgentAudio(sound(0.1))) == [PlayVoice(sound(0.1))]
 
 

@@ -1,14 +1,15 @@
 import pytest
 
 from bridge.call.commands import CloseAgent, End, FetchPhrase, HangUp, PlayVoice, Save
+from bridge.call.ending import GONE_PATIENCE_S, LAST_MARK_PATIENCE_S, LAST_WORDS_PATIENCE_S
 from bridge.call.events import AgentAudio, AgentLost, CallerGone, PhraseMissing, Wakeup
-from bridge.call.session import APOLOGY_PATIENCE_S, GONE_PATIENCE_S, LAST_MARK_PATIENCE_S
 from bridge.errors import InvalidTransition
 from bridge.wire import deepgram
 from tests.call.calls import (
     APOLOGY,
     FIND,
     GREETING,
+    TIME_IS_UP,
     Call,
     a_conversation,
     agent_text,
@@ -27,7 +28,7 @@ from tests.call.calls import (
     user_text,
 )
 
-LOST = AgentLost(code="closed")
+LOST = AgentLost(code="refused", status=401)
 HUNG_UP = [CloseAgent(), End(reason="caller_hung_up")]
 
 
@@ -105,8 +106,8 @@ def test_a_lost_agent_is_apologised_for() -> None:
     assert commands == [FetchPhrase(kind="apology", text=APOLOGY), Save()]
 
 
-def test_an_error_of_the_agent_is_its_end() -> None:
-    commands = ready_call().at(3.0, deepgram.Error(code="FAILED_TO_THINK"))
+def test_an_error_that_no_new_session_would_mend_is_the_agents_end() -> None:
+    commands = ready_call().at(3.0, deepgram.Error(code="INVALID_SETTINGS"))
 
     assert commands == [CloseAgent(), FetchPhrase(kind="apology", text=APOLOGY), Save()]
 
@@ -139,7 +140,7 @@ def test_the_apology_comes_behind_what_the_agent_said_last() -> None:
 def test_the_apology_is_not_waited_for_without_end() -> None:
     call = call_with_lost_agent()
 
-    assert call.session.next_wakeup() == 3.0 + APOLOGY_PATIENCE_S
+    assert call.session.next_wakeup() == 3.0 + LAST_WORDS_PATIENCE_S
     assert call.wake() == [HangUp(next_step="apology")]
 
 
@@ -189,7 +190,7 @@ def test_what_a_lost_agent_says_was_not_heard() -> None:
 
 
 def test_an_agent_that_comes_too_late_is_not_given_the_call() -> None:
-    call = started_call()
+    call = started_call(reconnect_within_s=1.0)
     call.wake()  # the greeting is left to the agent
     call.wake()  # which does not come
 
@@ -247,25 +248,38 @@ def test_marks_that_come_back_after_hanging_up_still_count_as_heard() -> None:
 
 
 def test_the_longest_call_ends_with_a_goodbye() -> None:
-    call = ready_call(longest_call_s=100.0)
+    call = ready_call(longest_call_s=10.0)
 
-    assert call.session.next_wakeup() == 100.0
-    assert call.wake() == [HangUp(next_step="goodbye")]
+    assert call.session.next_wakeup() == 10.0
+    assert call.wake() == [CloseAgent(), FetchPhrase(kind="goodbye", text=TIME_IS_UP), Save()]
+    call.at(10.0, phrase("goodbye", TIME_IS_UP, 2.0))
+    assert call.at(12.1, mark("0:2")) == [HangUp(next_step="hangup")]
+
+
+def test_a_goodbye_that_cannot_be_had_is_left_to_twilio() -> None:
+    call = ready_call(longest_call_s=10.0)
+    call.wake()
+
+    commands = call.at(10.1, PhraseMissing(kind="goodbye", text=TIME_IS_UP))
+
+    assert commands == [HangUp(next_step="goodbye")]
 
 
 def test_the_longest_call_ends_once() -> None:
-    call = ready_call(longest_call_s=100.0)
+    call = ready_call(longest_call_s=10.0)
+    call.wake()
     call.wake()
 
-    assert call.session.next_wakeup() == 100.0 + GONE_PATIENCE_S
-    assert call.wake() == [CloseAgent(), End(reason="goodbye")]
+    assert call.session.next_wakeup() == 10.0 + LAST_WORDS_PATIENCE_S + GONE_PATIENCE_S
+    assert call.wake() == [CloseAgent(), End(reason="longest_call")]
 
 
 def test_after_hanging_up_nothing_is_asked_of_the_agent_any_more() -> None:
-    call = ready_call(longest_call_s=100.0)
+    call = ready_call(longest_call_s=10.0)
+    call.wake()
     call.wake()
 
-    assert call.at(100.1, media(sound(0.02)), asks("find_slots", FIND)) == []
+    assert call.at(12.1, media(sound(0.02)), asks("find_slots", FIND)) == []
 
 
 def test_the_apology_is_finished_even_if_the_call_is_too_long() -> None:

@@ -14,6 +14,7 @@ from tests.call.calls import (
     Call,
     a_conversation,
     agent_text,
+    agent_words,
     caller_words,
     phrase,
     ready_call,
@@ -29,7 +30,10 @@ WELCOME = deepgram.Welcome(request_id="r")
 def test_a_call_that_starts_asks_for_its_greeting_and_for_the_agent_at_once() -> None:
     commands = Call().at(0.0, start())
 
-    assert commands == [FetchPhrase(kind="greeting", text=GREETING), ConnectAgent()]
+    assert commands == [
+        FetchPhrase(kind="greeting", text=GREETING, context="greeting"),
+        ConnectAgent(),
+    ]
 
 
 def test_a_second_start_changes_nothing() -> None:
@@ -89,7 +93,7 @@ def test_a_greeting_that_does_not_come_in_time_is_left_to_the_agent() -> None:
     call.at(0.01, WELCOME)
 
     assert call.session.next_wakeup() == 0.25
-    assert call.wake() == [ConfigureAgent(greet=True), Save()]
+    assert call.wake() == [ConfigureAgent(greet=True)]
 
 
 def test_a_greeting_that_comes_too_late_is_not_played() -> None:
@@ -134,18 +138,27 @@ def test_a_call_that_goes_on_counts_its_seconds_from_where_it_was() -> None:
     assert call.conversation.utterances[-1].at_s == 32.0
 
 
-def test_an_agent_that_is_not_ready_in_time_is_given_up() -> None:
+def test_an_agent_that_is_not_ready_in_time_is_tried_once_more() -> None:
     call = started_call(agent_patience_s=8.0)
     call.at(0.0, phrase("greeting", GREETING, 1.0))
 
     assert call.session.next_wakeup() == 8.0
+    assert call.wake() == [CloseAgent(), ConnectAgent(), Save()]
+
+
+def test_an_agent_that_is_never_ready_is_given_up() -> None:
+    call = started_call(agent_patience_s=8.0, reconnect_within_s=8.0)
+    call.at(0.0, phrase("greeting", GREETING, 1.0))
+    call.wake()
+
+    assert call.session.next_wakeup() == 16.0
     assert call.wake() == [CloseAgent(), FetchPhrase(kind="apology", text=APOLOGY), Save()]
 
 
 def test_an_agent_that_is_ready_is_waited_for_no_more() -> None:
-    call = ready_call(longest_call_s=100.0)
+    call = ready_call(agent_patience_s=5.0, idle_after_s=100.0)
 
-    assert call.session.next_wakeup() == 100.0
+    assert call.session.next_wakeup() == 1.0 + 100.0
 
 
 def test_a_second_acknowledgement_of_the_settings_changes_nothing() -> None:
@@ -153,7 +166,7 @@ def test_a_second_acknowledgement_of_the_settings_changes_nothing() -> None:
 
 
 def test_a_call_that_goes_on_is_not_left_in_silence() -> None:
-    went_before = a_conversation(utterances=[caller_words("Hello.")])
+    went_before = a_conversation(utterances=[agent_words("Hello.")])
     call = started_call(conversation=went_before, resumed="Please go on.")
     call.at(0.1, deepgram.Welcome(request_id="r2"))
 

@@ -100,7 +100,7 @@ def test_the_end_of_a_reply_without_audio_is_not_marked() -> None:
 
 def test_after_the_agent_is_lost_its_audio_is_not_played() -> None:
     call = ready_call()
-    call.at(2.0, AgentLost(code="closed"))
+    call.at(2.0, AgentLost(code="refused", status=401))
 
     assert call.at(2.1, AgentAudio(sound(0.1))) == []
     assert call.session.stray_bytes == 800

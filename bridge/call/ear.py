@@ -1,0 +1,71 @@
+"""The caller's sound, from her line to the agent: measured, filtered, gated, kept, grouped.
+
+Composes ``quality``, the two filters, ``floor_gate`` and ``hearing``; leaves when the agent listens
+to ``session``.
+"""
+
+from collections.abc import Iterator
+
+from bridge.call.floor_gate import FloorGate
+from bridge.call.hearing import Hearing
+from bridge.call.manners import Manners
+from bridge.call.quality import LineQuality
+from bridge.wire import mulaw
+
+
+class Ear:
+    """One caller's sound."""
+
+    def __init__(self, manners: Manners) -> None:
+        self.quality = LineQuality()
+        self.voice_at = 0.0
+        """When a voice was heard last."""
+        self._soft = manners.barge_in == "soft"
+        self._floor = FloorGate(soft_bytes=manners.soft_ms * mulaw.BYTES_PER_MS)
+        self._hearing = Hearing(
+            group_bytes=manners.group_bytes,
+            kept_bytes=manners.kept_bytes,
+            replay_bytes=manners.replay_bytes,
+        )
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Caller audio that was dropped because the agent was not ready in time."""
+        return self._hearing.dropped_bytes
+
+    @property
+    def withheld_bytes(self) -> int:
+        """Caller speech that never reached the agent because it had no right to the floor."""
+        return self._floor.withheld_bytes
+
+    def hear(self, audio: bytes, now: float, *, agent_audible: bool, protected: bool) -> bytes:
+        """Take a piece of caller audio; returns what the agent is to hear now, often nothing."""
+        quality = self.quality
+        quality.hear(audio, now)
+        speech = quality.speech
+        if speech:
+            self.voice_at = now
+        if protected:
+            audio = self._floor.pass_on(audio, "protected", speech=speech)
+        elif self._soft and agent_audible:
+            audio = self._floor.pass_on(audio, "soft", speech=speech)
+        else:
+            audio = self._floor.pass_on(audio, "open", speech=speech)
+        return self._hearing.hear(audio, now)
+
+    def open(self) -> Iterator[bytes]:
+        """The agent listens from now on; what was kept for it, oldest first."""
+        return self._hearing.open()
+
+    def close(self, *, replay: bool) -> None:
+        """The agent does not listen any more; ``replay``: the caller is in mid-sentence."""
+        self._hearing.close(replay=replay)
+
+    @property
+    def fill_at(self) -> float | None:
+        """When silence is to be sent in place of frames that do not come."""
+        return self._hearing.fill_at
+
+    def fill(self, now: float) -> bytes:
+        """That silence."""
+        return self._hearing.fill(now)

@@ -1,0 +1,98 @@
+"""Silence kept honest: who owes the next word, and for how long one may wait for it.
+
+Leaves what is then said or done to ``session``, and what was heard to ``speaking`` and ``ear``.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+FALSE_START_S: Final = 1.5
+"""An utterance was announced, yet so long no voice is heard and no words came: a cough, perhaps.
+The agent is then asked to go on, which it refuses as long as it believes that the caller speaks."""
+FALSE_STARTS_AT_MOST: Final = 4
+"""Together above the 5 s after which the agent ends any turn (``eot_timeout_ms``)."""
+
+
+class Patience:
+    """What one call waits for."""
+
+    def __init__(
+        self, *, stall_after_s: float, idle_after_s: float, prompts: Sequence[str]
+    ) -> None:
+        self.owed_since: float | None = None
+        """Since when the agent owes an answer; None if it owes none."""
+        self._stall_after_s = stall_after_s
+        self._idle_after_s = idle_after_s
+        self._prompts = tuple(prompts)
+        self._prompted = 0
+        self._sign_at = 0.0
+        self._began_at: float | None = None
+        self._tries = 0
+
+    # --- what happened -----------------------------------------------------------------------
+
+    def caller_began(self, now: float) -> None:
+        """The caller is said to have begun an utterance."""
+        self._sign_at = now
+        self._began_at = now
+        self._tries = 0
+        self.owed_since = None
+
+    def caller_said(self, now: float) -> None:
+        """The caller's turn is over: the agent owes an answer."""
+        self._sign_at = now
+        self._began_at = None
+        self._prompted = 0
+        self.owed_since = now
+
+    def owe(self, now: float) -> None:
+        """The agent was given something to answer, or to say."""
+        self.owed_since = now
+
+    def agent_showed(self, now: float) -> None:
+        """The agent gave a sign of life: it owes nothing."""
+        self._sign_at = now
+        self._began_at = None
+        self.owed_since = None
+
+    def refused(self, now: float) -> None:
+        """The agent will not say what it was given: it is asked again after as long a silence."""
+        self._sign_at = now
+        self.owed_since = None
+
+    def nothing_owed(self) -> None:
+        """Whatever was owed, it was lost with the agent's line."""
+        self.owed_since = None
+
+    # --- what is due -------------------------------------------------------------------------
+
+    @property
+    def stalled_at(self) -> float | None:
+        """When an agent that owes an answer counts as stalled."""
+        return None if self.owed_since is None else self.owed_since + self._stall_after_s
+
+    def false_start_at(self, voice_at: float) -> float | None:
+        """When an utterance without words counts as none; ``voice_at``: a voice was heard last."""
+        if self._began_at is None:
+            return None
+        return max(self._began_at, voice_at) + FALSE_START_S
+
+    def false_start(self, now: float) -> bool:
+        """It does now; false once that was found often enough."""
+        self._began_at = now
+        self._tries += 1
+        if self._tries < FALSE_STARTS_AT_MOST:
+            return True
+        self._began_at = None
+        return False
+
+    def idle_at(self, silent_since: float) -> float:
+        """When a silent caller is to be asked whether she is there."""
+        return max(self._sign_at, silent_since) + self._idle_after_s
+
+    def prompt(self) -> str | None:
+        """What to ask her; None once all was asked in vain."""
+        if self._prompted >= len(self._prompts):
+            return None
+        self._prompted += 1
+        return self._prompts[self._prompted - 1]

@@ -1,0 +1,151 @@
+"""What is said into a silence: fillers, a cover for a lost line, "are you still there?".
+
+A false start is a silence too: the agent fell silent for a sound that was no utterance, and is to
+go on. Leaves how long each is waited for to ``patience`` and ``fillers``.
+"""
+
+from bridge.call.commands import Command, FetchPhrase, SendVoice
+from bridge.call.events import PhraseKind
+from bridge.call.parts import Parts
+from bridge.call.upkeep import Upkeep
+
+
+class Silence:
+    """The silences of one call."""
+
+    def __init__(self, parts: Parts, upkeep: Upkeep) -> None:
+        self._parts = parts
+        self._upkeep = upkeep
+        self._asked: PhraseKind | None = None
+        self._asked_since: float | None = None
+        self._covers = 0
+
+    def due_at(self) -> list[float | None]:
+        """When there is something to say."""
+        return [
+            self._filler_at(),
+            self._cover_at(),
+            self._false_start_at(),
+            self._idle_at(),
+            self._parts.ear.fill_at,
+        ]
+
+    def wake(self, now: float) -> list[Command]:
+        """What is due now."""
+        commands: list[Command] = []
+        if _past(self._parts.ear.fill_at, now):
+            filling = self._parts.ear.fill(now)
+            if filling:
+                commands.append(SendVoice(filling))
+        if _past(self._filler_at(), now):
+            commands.append(self._ask("filler", self._parts.fillers.take()))
+        elif _past(self._cover_at(), now):
+            commands.append(self._ask("cover", self._next_cover()))
+        elif _past(self._false_start_at(), now):
+            commands += self._false_start(now)
+        elif _past(self._idle_at(), now):
+            commands += self._idle(now)
+        return commands
+
+    # --- fillers and covers ------------------------------------------------------------------
+
+    def wanted(self, kind: PhraseKind, now: float) -> bool:
+        """True if the phrase that was asked for still has its silence to fill."""
+        asked, self._asked = self._asked, None
+        parts = self._parts
+        if asked != kind or parts.turns.caller_speaking or parts.speaking.playing(now):
+            return False
+        if kind == "cover":
+            return not parts.line.ready
+        return parts.waiting_since is not None and parts.waiting_since == self._asked_since
+
+    def missing(self) -> None:
+        """The phrase that was asked for cannot be had."""
+        self._asked = None
+
+    def _ask(self, kind: PhraseKind, text: str) -> FetchPhrase:
+        self._asked = kind
+        self._asked_since = self._since()
+        return FetchPhrase(kind=kind, text=text, context=self._parts.tuning.context)
+
+    def _since(self) -> float | None:
+        """Which silence it is: one phrase at a time is fetched for it."""
+        since = self._parts.waiting_since
+        return self._parts.line.down_since if since is None else since
+
+    def _fetching(self) -> bool:
+        return self._asked is not None and self._asked_since == self._since()
+
+    def _filler_at(self) -> float | None:
+        """Never over the caller, never over the agent."""
+        parts = self._parts
+        if self._fetching() or parts.turns.caller_speaking or parts.ending.begun:
+            return None
+        manners = parts.manners
+        return parts.fillers.due_at(
+            parts.waiting_since,
+            after_s=manners.filler_after_s
+            if parts.functions.filler_since is not None
+            else manners.agent_filler_after_s,
+            silent_since=parts.speaking.end_at,
+        )
+
+    def _cover_at(self) -> float | None:
+        parts, manners = self._parts, self._parts.manners
+        down_since = parts.line.down_since
+        if down_since is None or self._fetching() or parts.ending.begun:
+            self._covers = 0 if down_since is None else self._covers
+            return None
+        if parts.opening.until is not None or not (
+            self._upkeep.mid_talk or parts.ear.voice_at > down_since
+        ):
+            return None
+        if self._covers:
+            wait_s = manners.second_filler_after_s
+        elif self._upkeep.mid_talk:
+            wait_s = manners.cover_after_s
+        else:
+            wait_s = manners.agent_filler_after_s
+        return max(down_since, parts.quiet_since()) + wait_s
+
+    def _next_cover(self) -> str:
+        texts = (self._parts.manners.cover, *self._parts.manners.fillers)
+        text = texts[self._covers % len(texts)]
+        self._covers += 1
+        # Told that something is wrong, the caller is to be told that it is not any more.
+        self._upkeep.mid_talk = True
+        return text
+
+    # --- a caller who says nothing -----------------------------------------------------------
+
+    def _false_start_at(self) -> float | None:
+        parts = self._parts
+        if not parts.line.ready or parts.ending.begun:
+            return None
+        return parts.patience.false_start_at(parts.ear.voice_at)
+
+    def _false_start(self, now: float) -> list[Command]:
+        """Nothing was said after all: the agent goes on where it was cut."""
+        parts = self._parts
+        again = parts.patience.false_start(now)
+        rest = [] if parts.functions.waiting else self._upkeep.rest(now)
+        if rest or again:
+            return rest
+        parts.turns.agent_begins()
+        return [] if parts.functions.waiting else self._upkeep.thread(now)
+
+    def _idle_at(self) -> float | None:
+        parts = self._parts
+        if not parts.line.ready or parts.ending.begun or parts.busy():
+            return None
+        return parts.patience.idle_at(parts.quiet_since())
+
+    def _idle(self, now: float) -> list[Command]:
+        prompt = self._parts.patience.prompt()
+        if prompt is None:
+            return self._parts.end("caller_silent", now)
+        return self._parts.inject(prompt, now)
+
+
+def _past(at: float | None, now: float) -> bool:
+    return at is not None and at <= now
