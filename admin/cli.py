@@ -19,6 +19,7 @@ Arguments = argparse.Namespace
 _DEV_STATE = Path(".holdfast")
 _DEMO_STATE = Path(".holdfast/demo")
 _LOAD_STATE = Path(".holdfast/load")
+_SCENARIOS_STATE = Path(".holdfast/scenarios")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -129,6 +130,23 @@ def _load(arguments: Arguments, environ: Mapping[str, str]) -> int:
     )
 
 
+def _scenarios(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import scenarios
+
+    if arguments.list:
+        return scenarios.show_list(arguments.names)
+    return asyncio.run(
+        scenarios.run(
+            environ,
+            arguments.state,
+            arguments.names,
+            parallel=arguments.parallel,
+            as_json=arguments.json,
+            write=arguments.write,
+        )
+    )
+
+
 # -- operators ---------------------------------------------------------------------------------
 
 
@@ -213,6 +231,14 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--seconds", type=float, default=20.0)
     _add_json(load)
     _add_state(load, _LOAD_STATE)
+
+    scenarios = verb("scenarios", _scenarios, "Play scripted calls and judge each; all that ship.")
+    scenarios.add_argument("names", metavar="NAME", nargs="*", help="a name, or a .toml file")
+    scenarios.add_argument("--list", action="store_true", help="only say which there are")
+    scenarios.add_argument("--parallel", type=int, help="calls at once (five a core)")
+    scenarios.add_argument("--write", type=Path, metavar="FILE", help="the table, as a document")
+    _add_json(scenarios)
+    _add_state(scenarios, _SCENARIOS_STATE)
 
     queues = verb("queues", _queues, "Show how full the tool queues are.")
     _add_json(queues)

@@ -10,7 +10,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -134,6 +134,18 @@ class Launcher:
         (child,) = (child for child in self._children if child.name == name)
         return child.pid
 
+    def add(self, name: str, words: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Start one more ``holdfast`` process of this run; it stops before those it came after.
+
+        Args:
+            name: Unlike any other of the run's.
+            words: The verb and what follows it.
+            environ: What it finds there in place of the run's own; whoever adds it knows when it
+                is ready.
+        """
+        here = {**self.surroundings.environ, **environ}
+        self._start_child(name, procfile.holdfast(*words), here)
+
     # -- up ------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
@@ -171,9 +183,11 @@ class Launcher:
         self._start_child("simulator", procfile.holdfast("simulator", "--port", str(port)))
         await readiness.accepts("simulator", port)
 
-    def _start_child(self, name: str, arguments: list[str]) -> None:
+    def _start_child(
+        self, name: str, arguments: list[str], environ: Mapping[str, str] | None = None
+    ) -> None:
         """Start what must live as long as the run."""
-        child = self._child(name, arguments)
+        child = self._child(name, arguments, environ)
         child.ended.add_done_callback(lambda _: self._dead.put_nowait(child))
         self._children.append(child)
 
@@ -186,11 +200,13 @@ class Launcher:
         finally:
             await child.stop(STOP_GRACE_S, self._hurry)
 
-    def _child(self, name: str, arguments: list[str]) -> Child:
+    def _child(
+        self, name: str, arguments: list[str], environ: Mapping[str, str] | None = None
+    ) -> Child:
         return Child(
             name,
             arguments,
-            self.surroundings.of(name),
+            self.surroundings.of(name) if environ is None else environ,
             self._state.logs / f"{name}.log",
             echo=self._overhear,
             keep_open=[self._state.lock_fd],

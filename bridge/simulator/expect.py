@@ -4,12 +4,16 @@ Data only. Leaves gathering what happened and judging it to whoever runs scenari
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Booked", "Count", "Expect", "House"]
+__all__ = ["PRACTICES", "Booked", "Count", "Expect", "House"]
+
+PRACTICES = Path(__file__).parent / "practices"
+"""Profiles of practices that only scenarios dial."""
 
 Count = int | tuple[int, int]
 """So many, or from so many to so many."""
