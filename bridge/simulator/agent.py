@@ -17,24 +17,27 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from bridge.simulator.board import Board, CallNotes
-from bridge.simulator.client import ClientLeft
 from bridge.simulator.doors import Doorway, HttpDoor
 from bridge.simulator.ears import Ears
+from bridge.simulator.endings import ClientLeft, Closed, Cut, Dropped, Hung
+from bridge.simulator.faults import Faults, struck
 from bridge.simulator.options import Options
 from bridge.simulator.routes import Routes, authorised
 from bridge.simulator.scenario import Scenario, load
 from bridge.simulator.session import Session
 from bridge.simulator.speech import SpeechRoute
 from bridge.simulator.strict.shapes import Refused
-from bridge.simulator.turn import Closed, Dropped
 from bridge.simulator.voices import CALLER, Voices
 from bridge.wire.deepgram import Error, encode
 
 AGENT_PATH = "/v1/agent/converse"
 SESSION_HEADER = "x-deepgram-session-id"
 DEFAULT_PORT = 8082
+CLOSE_TIMEOUT_S = 1.0
+NO_STATUS, NO_CLOSE_FRAME = 1005, 1006
 
 _REASONS = {
     401: "Invalid credentials.",
@@ -77,7 +80,7 @@ class Emulator:
         """Sockets that count against the limit, from the handshake until they are gone."""
         return len(self._connections)
 
-    def admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses a handshake with a status, never with a JSON frame (1.3)."""
         if request.path.partition("?")[0] != AGENT_PATH:
             return _refuse(404)
@@ -89,16 +92,19 @@ class Emulator:
         call_sid = headers.get(SESSION_HEADER) or f"session-{id(connection):x}"
         notes = self.board.call(call_sid)
         faults = notes.scenario.faults
-        if faults.refuse_status and not 0 < faults.refuse_times <= notes.refusals:
-            notes.refusals += 1
-            notes.add("refused", code=str(faults.refuse_status), name="handshake")
-            return _refuse(faults.refuse_status)
         assert isinstance(connection, _Connection)
         connection.notes = notes
         self._connections.add(connection)
         connection.connection_lost_waiter.add_done_callback(
             lambda _: self._connections.discard(connection)
         )
+        if struck(faults.slow_sessions, notes.sessions + 1):
+            await asyncio.sleep(faults.handshake_delay_ms / 1000 / self.options.pace)
+        if _refused(faults, notes):
+            notes.refusals += 1
+            notes.add("refused", code=str(faults.refuse_status), name="handshake")
+            self._connections.discard(connection)
+            return _refuse(faults.refuse_status, faults.retry_after_s)
         return None
 
     async def converse(self, connection: ServerConnection) -> None:
@@ -107,7 +113,7 @@ class Emulator:
         notes = connection.notes
         notes.sessions += 1
         notes.reopen()
-        notes.add("session", name=notes.scenario.name)
+        notes.add("session", name=notes.scenario.name, code=str(notes.sessions))
         session = Session(
             _Frames(connection),
             notes=notes,
@@ -115,7 +121,7 @@ class Emulator:
             voices=self.voices,
             ears=await self._ears_for(notes.scenario),
         )
-        await _end(connection, await session.run(), notes)
+        await _end(connection, await session.run(), notes, self.options.pace)
 
     async def _ears_for(self, scenario: Scenario) -> Ears:
         lines = tuple(scenario.caller_lines())
@@ -146,26 +152,66 @@ class _Frames:
             raise ClientLeft from None
 
 
-async def _end(connection: ServerConnection, ending: Exception, notes: CallNotes) -> None:
+async def _end(
+    connection: ServerConnection, ending: Exception, notes: CallNotes, pace: float
+) -> None:
     match ending:
-        case Refused(code=code, description=description):
-            notes.add("error", code=code, content=description)
-            with contextlib.suppress(ConnectionClosed):
-                await connection.send(encode(Error(code=code, description=description)))
-            _close_without_status(connection)
+        case Refused():
+            await _end_with_error(connection, ending, notes, pace)
         case Dropped():
             connection.transport.abort()
-        case Closed():
-            await connection.close()
+        case Cut():
+            await _end_tcp(connection)
+        case Closed(code=code):
+            await connection.close(code)
+        case Hung():
+            await _ignore(connection)
     notes.add("ended", name=type(ending).__name__, code=str(connection.close_code or ""))
-    if isinstance(ending, ClientLeft):
+    if isinstance(ending, ClientLeft | Hung):
         notes.close()
+
+
+async def _end_with_error(
+    connection: ServerConnection, refused: Refused, notes: CallNotes, pace: float
+) -> None:
+    faults = notes.scenario.faults
+    notes.add("error", code=refused.code, content=refused.description)
+    with contextlib.suppress(ConnectionClosed):
+        await connection.send(encode(Error(code=refused.code, description=refused.description)))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(faults.close_delay_ms / 1000 / pace):
+            await _ignore(connection)
+    close_code = refused.close_code or faults.close_code
+    if close_code == NO_STATUS:
+        _close_without_status(connection)
+    elif close_code == NO_CLOSE_FRAME:
+        await _end_tcp(connection)
+    else:
+        await connection.close(close_code)
 
 
 def _close_without_status(connection: ServerConnection) -> None:
     """Close code 1005 was seen behind an ``Error`` (1.4); the library's own has one."""
-    connection.protocol.send_close()
-    connection.send_data()
+    if connection.state is State.OPEN:
+        connection.protocol.send_close()
+        connection.send_data()
+
+
+async def _end_tcp(connection: ServerConnection) -> None:
+    """Ends our half of TCP and waits for the client's, so that no reset follows."""
+    if connection.transport.can_write_eof() and not connection.transport.is_closing():
+        connection.transport.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await _ignore(connection)
+    connection.transport.close()
+
+
+async def _ignore(connection: ServerConnection) -> None:
+    """Whatever comes until the client is gone."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await connection.recv()
 
 
 def _let_in(headers: dict[str, str], api_key: str) -> bool:
@@ -175,10 +221,18 @@ def _let_in(headers: dict[str, str], api_key: str) -> bool:
     return len(offered) == 2 and authorised({"authorization": " ".join(offered)}, api_key)
 
 
-def _refuse(status: int) -> Response:
+def _refused(faults: Faults, notes: CallNotes) -> bool:
+    if not faults.refuse_status or notes.sessions + 1 < faults.refuse_from_session:
+        return False
+    return faults.refuse_times == 0 or notes.refusals < faults.refuse_times
+
+
+def _refuse(status: int, retry_after_s: int | None = None) -> Response:
     reason = _REASONS.get(status, "Refused.")
     body = reason.encode()
     headers = Headers({"content-type": "text/plain", "content-length": str(len(body))})
+    if retry_after_s is not None:
+        headers["retry-after"] = str(retry_after_s)
     return Response(status, reason.rstrip("."), headers, body)
 
 
@@ -208,7 +262,7 @@ async def running(
         compression=None,
         ping_interval=None,
         max_size=2**20,
-        close_timeout=1.0,
+        close_timeout=CLOSE_TIMEOUT_S,
         logger=logging.getLogger("holdfast.simulator"),
     )
     try:

@@ -6,7 +6,7 @@ the call's sid, which the bridge sends as ``x-deepgram-session-id``.
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
@@ -23,19 +23,27 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     """Seconds of ``CLOCK_MONOTONIC``: the same clock in every process of one machine."""
     kind: str
-    """``session`` begins, ``settings`` accepted, ``speech_started`` and ``speech_ended`` of the
-    caller (``at`` is when the sound arrived), ``heard`` a turn, ``asked`` a tool, ``answered``,
-    ``cancelled``, ``said`` (the first sound of a sentence leaves), ``spoken`` (its last),
-    ``barge_in``, ``injected``, ``refused``, ``warning``, ``error``, ``ended``."""
+    """``session`` begins (``code`` is its number in the call), ``settings`` accepted, ``ended``.
+
+    The caller: ``speech_started`` and ``speech_ended`` (``at`` is when the sound arrived),
+    ``heard`` a turn, ``unheard`` one (a scenario's deaf turn), ``false_start`` without words,
+    ``barge_in``. The agent: ``said`` (the first sound of a sentence leaves), ``spoken`` (its
+    last), ``told`` (words without sound), ``stray`` sound. Function calls: ``asked``, ``answered``,
+    ``cancelled``, ``late`` an answer nobody waits for, ``unsigned`` one without its signature.
+    What the client sends: ``injected``, ``injected_words``, ``refused``, ``ignored``, ``updated``,
+    ``forced`` the end of a turn, ``kept_alive``. What it is told: ``acknowledged``, ``warning``,
+    ``error``."""
     text: str = ""
     name: str = ""
-    """Of the tool, the message or the behaviour."""
+    """Of the tool, the message, the behaviour, what was refused, or the voice of a sentence."""
     function_call_id: str = ""
     content: str = ""
-    """Arguments or answer of a function call; description of an error."""
+    """Arguments or answer of a function call; an update or settings as JSON; description of an
+    error; of a cancelled function call "answered" if it was."""
     code: str = ""
     ms: float = 0.0
-    """Length of the sentence, speech cut by a barge-in, round trip of a function call."""
+    """Length of the sentence, speech cut by a barge-in or sent after it, round trip of a function
+    call, delay of an acknowledgement."""
 
 
 class CallNotes:
@@ -48,6 +56,8 @@ class CallNotes:
         """Begun so far."""
         self.refusals = 0
         """Handshakes refused so far."""
+        self.counted: Counter[str] = Counter()
+        """What a scenario's faults count over all sessions."""
         self.over = False
         """The client closed its last session: nothing more comes."""
         self._notes: list[Note] = []

@@ -1,18 +1,20 @@
 """What the emulated agent decides to do: a scenario's rules in place of a language model.
 
-It knows only what a model would: what was heard in this session, and the history it was given at
-the start. So a conversation that is resumed without its history goes wrong here as it would there.
+It knows only what a model would: what was heard in this session, its prompt, and the history it
+was given at the start. So a conversation that is resumed without its history goes wrong here as
+it would there.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from bridge.simulator.scenario import Action, AgentRule, Ask, Scenario
+from bridge.simulator.rules import Action, AgentRule, Ask
+from bridge.simulator.scenario import Scenario
 from bridge.simulator.templates import Missing, fill, words
 from bridge.wire import deepgram
 
@@ -23,13 +25,20 @@ NOTHING_TO_SAY = "I'm sorry, I can't see that just now."
 
 
 class Brain:
-    """Decides for one session of one call."""
+    """Decides for one session of one call; ``session`` is its number."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, session: int = 1) -> None:
+        self.prompt = ""
+        """The prompt as it stands."""
         self._rules = scenario.agent
+        self._session = session
         self._zone = _zone(scenario.time_zone)
         self._used: set[int] = set()
         self._memory: dict[str, Any] = {}
+        self._told = ""
+        """The words of the talk before this session, as far as it was told of it."""
+        self._asked: list[Ask] = []
+        self._withdrawn: list[Ask] = []
         self._names = {
             ask.tool: ask.save_as
             for rule in scenario.agent
@@ -41,20 +50,41 @@ class Brain:
     def remember(self, history: Iterable[deepgram.History]) -> None:
         """Takes up a conversation that was begun in another session."""
         for step in history:
+            if step.content:
+                self._told += f" {_plain(str(step.content))} "
             if step.role == "user" and step.content:
-                self.use(self.rule_for(str(step.content)))
+                self.use(self._rule_then(str(step.content)))
             for call in step.function_calls or ():
+                self._told += f" {_plain(call.arguments)} {_plain(call.response)} "
                 self._keep(call.name, self._names.get(call.name), call.response)
 
     def rule_for(self, heard: str) -> AgentRule:
         """The rule that fits what was heard; ``use`` it when the turn is confirmed."""
+        for rule in self._open_rules(heard):
+            if (
+                rule.session in (None, self._session)
+                and all(_within(words, self._told) for words in rule.remembers)
+                and not any(_within(words, self._told) for words in rule.forgets)
+                and all(_within(words, _plain(self.prompt)) for words in rule.prompt_has)
+            ):
+                return rule
+        return CONFUSED
+
+    def _rule_then(self, heard: str) -> AgentRule:
+        """The rule that an earlier session will have taken."""
+        for rule in self._open_rules(heard):
+            if not (rule.remembers or rule.prompt_has) and (rule.session or 0) < self._session:
+                return rule
+        return CONFUSED
+
+    def _open_rules(self, heard: str) -> Iterator[AgentRule]:
+        """Those whose words were heard, that are not used up and miss no answer, in order."""
         said = _plain(heard)
         for number, rule in enumerate(self._rules):
             if number in self._used or not self._memory.keys() >= set(rule.needs):
                 continue
-            if not rule.hears or any(f" {_plain(phrase)} " in f" {said} " for phrase in rule.hears):
-                return rule
-        return CONFUSED
+            if not rule.hears or any(_within(phrase, said) for phrase in rule.hears):
+                yield rule
 
     def use(self, rule: AgentRule) -> None:
         """Uses the rule up if it may be used only once."""
@@ -64,6 +94,19 @@ class Brain:
     def answered(self, ask: Ask, content: str) -> None:
         """A tool answered."""
         self._keep(ask.tool, ask.save_as, content)
+
+    def asked(self, asks: Sequence[Ask]) -> None:
+        """These tools were asked."""
+        self._asked = list(asks)
+
+    def withdrawn(self, asks: Sequence[Ask]) -> None:
+        """These were taken back before they were answered."""
+        self._withdrawn = list(asks)
+
+    def to_repeat(self) -> Sequence[Ask]:
+        """What is asked again by a model that lost sight of it (G-20)."""
+        repeated, self._withdrawn = self._withdrawn or self._asked, []
+        return repeated
 
     def arguments(self, ask: Ask) -> dict[str, Any]:
         """The arguments of a function call, filled in."""
@@ -99,6 +142,10 @@ def split_sentences(text: str) -> list[str]:
 
 def _plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9']+", text.lower().replace("’", "'")))
+
+
+def _within(words: str, plain: str) -> bool:
+    return f" {_plain(words)} " in f" {plain} "
 
 
 def _zone(name: str) -> tzinfo | None:

@@ -5,6 +5,7 @@ It left the standard library with 3.13; ``audioop-lts`` is the same module from 
 
 import math
 import warnings
+from collections.abc import Sequence
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -52,6 +53,48 @@ def louder(samples: bytes, factor: float) -> bytes:
     return audioop.mul(samples, 2, factor)
 
 
+def mixed(one: bytes, other: bytes) -> bytes:
+    """Two pieces of 16-bit samples of one length heard together, clipped at full scale."""
+    return audioop.add(one, other, 2)
+
+
 def resampled(samples: bytes, from_hz: int, to_hz: int) -> bytes:
     """16-bit samples at another rate; filter first, this one aliases."""
     return audioop.ratecv(samples, 2, 1, from_hz, to_hz, None)[0]
+
+
+def halves(stereo: bytes) -> tuple[bytes, bytes]:
+    """16-bit samples parted in turns: those of even number, those of odd number."""
+    return audioop.tomono(stereo, 2, 1, 0), audioop.tomono(stereo, 2, 0, 1)
+
+
+def in_turns(even: bytes, odd: bytes) -> bytes:
+    """16-bit samples of two tracks, one of each in turns."""
+    return audioop.add(audioop.tostereo(even, 2, 1, 0), audioop.tostereo(odd, 2, 0, 1), 2)
+
+
+def midpoints(samples: bytes, taps: Sequence[float]) -> bytes:
+    """What lies between neighbouring 16-bit samples, by a symmetric filter of twice the taps.
+
+    Of ``n`` samples come ``n - 2 * len(taps) + 1`` midpoints, the first of them between the
+    samples number ``len(taps) - 1`` and ``len(taps)``. The taps fall away from the middle.
+    """
+    wide = audioop.lin2lin(samples, 2, 4)
+    length = len(wide) - 4 * (2 * len(taps) - 1)
+    found = bytes(length)
+    for number, tap in enumerate(taps):
+        before = 4 * (len(taps) - 1 - number)
+        after = 4 * (len(taps) + number)
+        # Halved, so that no sum on the way is clipped that the last one would not be.
+        pair = audioop.add(
+            audioop.mul(wide[before : before + length], 4, tap / 2),
+            audioop.mul(wide[after : after + length], 4, tap / 2),
+            4,
+        )
+        found = audioop.add(found, pair, 4)
+    return audioop.lin2lin(audioop.mul(found, 4, 2), 4, 2)
+
+
+def between(one: bytes, other: bytes) -> bytes:
+    """The mean of two tracks of 16-bit samples."""
+    return audioop.add(audioop.mul(one, 2, 0.5), audioop.mul(other, 2, 0.5), 2)

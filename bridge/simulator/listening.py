@@ -7,8 +7,8 @@ said to ``ears``, and what to do about it to ``session``.
 from enum import Enum
 
 from bridge.simulator import levels
-from bridge.simulator.ears import Ear
-from bridge.simulator.scenario import Listening
+from bridge.simulator.ears import INAUDIBLE, Ear
+from bridge.simulator.rules import Listening
 from bridge.wire.mulaw import BYTES_PER_MS
 
 
@@ -38,6 +38,7 @@ class TurnDetector:
         self._gate_rms = levels.rms_of_dbfs(listening.gate_dbfs)
         self._start_bytes = listening.start_ms * BYTES_PER_MS
         self._eager_bytes = listening.eager_ms * BYTES_PER_MS
+        self._word_bytes = listening.word_ms * BYTES_PER_MS
         self.ear = ear
         self.speaking = False
         """A turn is running: an utterance began and its end is not confirmed."""
@@ -45,6 +46,8 @@ class TurnDetector:
         """Of all audio so far."""
         self._loud_bytes = 0
         self._quiet_bytes = 0
+        self._voiced_bytes = 0
+        """Of the running turn: all that was loud."""
         self._eager = False
         self.end_after_ms = listening.end_of_turn_ms
 
@@ -62,12 +65,25 @@ class TurnDetector:
         """Silence since the last speech of the running turn."""
         return self._quiet_bytes // BYTES_PER_MS
 
+    def words(self) -> str:
+        """What was said in the turn so far; a short sound that nobody knows is no word."""
+        heard = self.ear.text()
+        if heard == INAUDIBLE and self._voiced_bytes < self._word_bytes:
+            return ""
+        return heard
+
+    def clear(self) -> None:
+        """Forgets what was said: a new turn."""
+        self.ear.clear()
+        self._voiced_bytes = 0
+
     def feed(self, sound: bytes) -> tuple[Sign, ...]:
         """A piece of the stream, usually 20 ms."""
         length = len(sound)
         self.heard_bytes += length
         if levels.rms(sound) > self._gate_rms:
             self.ear.feed(sound)
+            self._voiced_bytes += length
             return self._loud(length)
         return self._quiet(length)
 
@@ -97,7 +113,7 @@ class TurnDetector:
             if self._loud_bytes:
                 self._loud_bytes = max(0, self._loud_bytes - length)
                 if not self._loud_bytes:
-                    self.ear.clear()
+                    self.clear()
             return _NOTHING
         self.ear.pause()
         self._quiet_bytes += length

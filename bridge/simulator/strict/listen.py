@@ -73,9 +73,12 @@ def _listen_flux(provider: dict[str, Any], path: str, accepted: Accepted) -> Non
         raise invalid(f"{path}.model: unknown model {provider['model']} for version v2")
     if "language_hints" in provider and provider["model"] != "flux-general-multi":
         raise invalid(f"{path}.language_hints: only with flux-general-multi")
-    threshold = provider.get("eot_threshold", 0.7)
-    if provider.get("eager_eot_threshold", 0.0) > threshold:
+    # In an update "every other omitted field keeps its value" (2.3).
+    threshold = provider.get("eot_threshold", accepted.eot_threshold)
+    eager = provider.get("eager_eot_threshold", accepted.eager_eot_threshold)
+    if eager is not None and eager > threshold:
         raise invalid(f"{path}.eager_eot_threshold: must not be above eot_threshold")
     accepted.flux = True
-    accepted.end_after_timeout = threshold >= 1.0
+    accepted.eot_threshold = threshold
+    accepted.eager_eot_threshold = eager
     accepted.timeout_ms = provider.get("eot_timeout_ms", accepted.timeout_ms)

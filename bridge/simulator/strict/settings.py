@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.simulator.formats import KNOWN, Format
 from bridge.simulator.strict.accepted import Accepted
 from bridge.simulator.strict.listen import listen
 from bridge.simulator.strict.shapes import (
@@ -62,7 +63,8 @@ def settings(message: Mapping[str, Any]) -> Accepted:
         or output.get("container", "none") != "none"
     ):
         raise invalid("Settings.audio.output: Flux voices speak raw audio without container")
-    _refuse_what_nobody_here_speaks(audio.get("input", {}), output)
+    accepted.heard = _format(audio.get("input", {}), "input")
+    accepted.spoken = _format(output, "output")
     return accepted
 
 
@@ -71,11 +73,15 @@ def _flags(value: Any, path: str, accepted: Accepted) -> None:
     accepted.history = found.get("history", True)
 
 
-def _refuse_what_nobody_here_speaks(heard: dict[str, Any], spoken: dict[str, Any]) -> None:
-    """The real one resamples and recodes; the emulator knows the telephone's sound only."""
-    for path, sound in (("input", heard), ("output", spoken)):
-        if sound.get("encoding") != "mulaw" or sound.get("sample_rate", 8000) != 8000:
-            raise invalid(f"Settings.audio.{path}: this emulator knows mulaw at 8000 Hz only")
+def _format(sound: dict[str, Any], side: str) -> Format:
+    encoding = sound.get("encoding", "linear16")
+    usual_hz = 8000 if encoding == "mulaw" else 24000
+    wanted = Format(encoding=encoding, rate_hz=sound.get("sample_rate", usual_hz))
+    if wanted not in KNOWN:
+        raise invalid(
+            f"Settings.audio.{side}: this emulator knows mulaw 8000, linear16 8000, 16000"
+        )
+    return wanted
 
 
 def _input(value: Any, path: str) -> None:
@@ -131,7 +137,7 @@ def _agent(value: Any, accepted: Accepted) -> bool:
         },
     )
     accepted.greeting = found.get("greeting", "")
-    return speak(found["speak"], f"{path}.speak") if "speak" in found else True
+    return speak(found["speak"], f"{path}.speak", accepted) if "speak" in found else True
 
 
 def _context(value: Any, path: str, accepted: Accepted) -> None:

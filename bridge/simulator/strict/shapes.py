@@ -9,12 +9,16 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The session ends with an ``Error``: ``code`` and a description."""
+    """The session ends with an ``Error``: ``code`` and a description.
 
-    def __init__(self, code: str, description: str) -> None:
+    ``close_code`` is that of the socket; None leaves it to the call's scenario.
+    """
+
+    def __init__(self, code: str, description: str, close_code: int | None = None) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
+        self.close_code = close_code
 
 
 def unparsable(description: str) -> Refused:

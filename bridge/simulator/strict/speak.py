@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from bridge.simulator.strict.accepted import Accepted
 from bridge.simulator.strict.shapes import (
     Check,
     anything,
@@ -35,6 +36,8 @@ _AURA_1_NAMES = frozenset({
     "asteria", "luna", "stella", "athena", "hera", "orion", "arcas", "perseus", "angus",
     "orpheus", "helios", "zeus",
 })  # fmt: skip
+_NAMES = ("model", "model_id", "voice")
+"""Where a provider names the voice."""
 _VOICE = re.compile(r"(aura|aura-2|flux)-([a-z]+)-([a-z]{2})")
 
 
@@ -54,8 +57,12 @@ def _known_flux(model: str) -> bool:
     return voice is not None and voice.group(1) == "flux"
 
 
-def speak(value: Any, path: str) -> bool:
-    """The speak block: one voice or a chain; True when one of them is a Flux voice."""
+def speak(value: Any, path: str, accepted: Accepted) -> bool:
+    """The speak block: one voice or a chain, of which the first one speaks.
+
+    Returns:
+        Whether one of them is a Flux voice.
+    """
     chain = value if isinstance(value, list) else [value]
     if not chain:
         raise invalid(f"{path}: an empty chain")
@@ -65,7 +72,10 @@ def speak(value: Any, path: str) -> bool:
         found = fields(
             entry, where, required={"provider": anything}, optional={"endpoint": endpoint}
         )
-        flux |= _speak_provider(found["provider"], f"{where}.provider", "endpoint" in found)
+        provider = found["provider"]
+        flux |= _speak_provider(provider, f"{where}.provider", "endpoint" in found)
+        if position == 0:
+            accepted.voice = str(next(provider[name] for name in _NAMES if name in provider))
     return flux
 
 

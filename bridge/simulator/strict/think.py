@@ -52,7 +52,7 @@ def think(value: Any, path: str, accepted: Accepted) -> None:
         functions, prompt, managed = _think_entry(entry, where)
         if position == 0:
             accepted.functions = functions
-            accepted.prompt_characters = len(prompt)
+            accepted.prompt = prompt
             accepted.managed = managed
 
 
