@@ -4,7 +4,7 @@ Gathers the caller's recording, the line's events, the agent's notes and the dat
 values. Leaves judging them to ``verdict``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -53,7 +53,6 @@ def gather(
     booked: Sequence[Appointment],
     profile: Profile | None,
     voices: Voices,
-    also_known: Iterable[str] = (),
 ) -> Evidence:
     """All that is known of one call. Takes some tenths of a second: not on a loop that has calls.
 
@@ -63,14 +62,12 @@ def gather(
         booked: Appointments of this call.
         profile: The practice's, where there is one behind the number.
         voices: Shared, so that a line is rendered once.
-        also_known: Lines she may have heard though neither agent nor practice names them.
     """
     cached = [text for _, text in profile.cached_phrases] if profile else []
     from_agent = [note.text for note in notes if note.kind == "said"]
     verbs = [event for event in report.events if isinstance(event, events.VerbBegun)]
     from_twilio = [verb.detail for verb in verbs if verb.verb == "Say"]
-    known = [*from_agent, *cached, *from_twilio, *also_known]
-    recognised = recognise(report.heard_track, known, voices)
+    recognised = recognise(report.heard_track, [*from_agent, *cached, *from_twilio], voices)
     figures = report.figures
     return Evidence(
         outcome=report.outcome,

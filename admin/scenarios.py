@@ -195,14 +195,12 @@ class Stage:
         notes = await self._notes(report.call_sid)
         profile = self._profiles.of_number(scenario.to_number)
         booked = await self._booked(report.call_sid, len(scenario.expect.booked))
-        expect = scenario.expect
-        lines = [*expect.heard, *expect.heard_once, *expect.in_full, *expect.cut]
-        evidence = await asyncio.to_thread(
-            gather, report, notes, booked, profile, self._voices, lines
-        )
+        evidence = await asyncio.to_thread(gather, report, notes, booked, profile, self._voices)
         wav = self._state / "calls" / f"{scenario.name}.wav"
         await asyncio.to_thread(write_wav, report, wav)
-        return result(scenario, failures(expect, evidence), evidence, report.call_sid, str(wav))
+        return result(
+            scenario, failures(scenario.expect, evidence), evidence, report.call_sid, str(wav)
+        )
 
     async def _notes(self, call_sid: str) -> list[Note]:
         """All that the emulated agent noted of a call that is over."""
