@@ -5,7 +5,7 @@ Leaves setting it up to ``bridge.simulator.caller``.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 
@@ -13,11 +13,13 @@ from bridge.simulator import events
 from bridge.simulator.clock import Clock
 from bridge.simulator.diary import Diary
 from bridge.simulator.events import WarningNoted
+from bridge.simulator.figures import figures, heard_stretches, said_stretches
 from bridge.simulator.knobs import Knobs
 from bridge.simulator.media_socket import BRIDGE_CLOSED
 from bridge.simulator.person import Person
-from bridge.simulator.report import CallReport, figures
+from bridge.simulator.report import CallReport
 from bridge.simulator.requests import Requests
+from bridge.simulator.sayings import Saying
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sids import new_sid
 from bridge.simulator.streams import Streams
@@ -39,7 +41,7 @@ class SimulatedCall:
         self,
         *,
         scenario: Scenario,
-        person_clips: Mapping[str, bytes],
+        sayings: Sequence[Saying | None],
         voices: Voices,
         knobs: Knobs,
         clock: Clock,
@@ -64,7 +66,7 @@ class SimulatedCall:
         self._status_callback_url = status_callback_url
         self._began_at = diary.began_at
         self._player = Player(self, fallback_url=fallback_url)
-        self._person = Person(scenario, person_clips, diary, self._began_at)
+        self._person = Person(scenario, sayings, diary, self._began_at, knobs.room)
         self._requests = Requests(
             Webhooks(client, route, auth_token, knobs.mischief),
             voice_parameters(
@@ -255,6 +257,8 @@ class SimulatedCall:
                 streams=self._streams.ended,
                 lost_speech_ms=self._lost_speech_ms,
             ),
+            said=said_stretches(person.said),
+            heard=heard_stretches(heard_track),
             streams=self._streams.ended,
             events=self._diary.events,
             warnings=self._diary.of(WarningNoted),

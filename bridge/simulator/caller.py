@@ -7,7 +7,7 @@ a token, so any will do.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from bridge.simulator.events import CallEvent
 from bridge.simulator.knobs import Knobs
 from bridge.simulator.knobs import knobs as knobs_of
 from bridge.simulator.report import CallReport
+from bridge.simulator.sayings import sayings
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sids import new_sid
-from bridge.simulator.voices import CALLER, Voices
+from bridge.simulator.voices import Voices
 from bridge.simulator.webhook import Route
 
 __all__ = ["place_call"]
@@ -76,9 +77,12 @@ async def place_call(
         ValueError: its ``[line]`` table has a knob that does not exist.
     """
     played = scenario if isinstance(scenario, Scenario) else scenarios.load(scenario)
-    knobs = knobs or knobs_of(played.line)
     voices = voices or Voices()
-    clips = await asyncio.to_thread(_rendered, played, voices)
+    if knobs is not None:
+        # The agent must know them too: a line is recognised as the caller's room makes it sound.
+        played = msgspec.structs.replace(played, line=msgspec.to_builtins(knobs))
+    knobs = knobs_of(played.line)
+    spoken = await asyncio.to_thread(sayings, played, voices)
     call_sid = call_sid or new_sid("CA")
     with ExitStack() as open_files:
         log = None if log_path is None else open_files.enter_context(log_path.open("wb"))
@@ -88,7 +92,7 @@ async def place_call(
             clock = Clock(speed)
             call = SimulatedCall(
                 scenario=played,
-                person_clips=clips,
+                sayings=spoken,
                 voices=voices,
                 knobs=knobs,
                 clock=clock,
@@ -103,10 +107,6 @@ async def place_call(
                 status_callback_url=status_callback_url,
             )
             return await call.run(public_url.rstrip("/") + voice_path)
-
-
-def _rendered(scenario: Scenario, voices: Voices) -> Mapping[str, bytes]:
-    return {line: voices.render(line, CALLER) for line in scenario.caller_lines()}
 
 
 async def _announce(

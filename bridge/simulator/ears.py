@@ -7,7 +7,7 @@ silence and lines that are cut. Leaves where a turn begins and ends to ``listeni
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -38,14 +38,16 @@ class _Place(msgspec.Struct, frozen=True, gc=False):
 class Ears:
     """The lines that can be recognised; ``open`` an ear for each stream.
 
-    ``lines`` maps a text to its µ-law, as ``Voices.render`` gives it.
+    ``lines`` has texts and their µ-law, as ``Voices.render`` gives it; one text may have several
+    sounds, where a line is said loud and soft.
     """
 
-    def __init__(self, lines: Mapping[str, bytes]) -> None:
-        self.texts = list(lines)
-        self.lengths = [len(sound) // FRAME_BYTES for sound in lines.values()]
+    def __init__(self, lines: Mapping[str, bytes] | Sequence[tuple[str, bytes]]) -> None:
+        pairs = list(lines.items() if isinstance(lines, Mapping) else lines)
+        self.texts = [text for text, _ in pairs]
+        self.lengths = [len(sound) // FRAME_BYTES for _, sound in pairs]
         self.places: dict[bytes, tuple[_Place, ...]] = {}
-        for line, sound in enumerate(lines.values()):
+        for line, (_, sound) in enumerate(pairs):
             for number in range(self.lengths[line]):
                 frame = sound[number * FRAME_BYTES : (number + 1) * FRAME_BYTES]
                 if levels.rms(frame) > _AUDIBLE_RMS:
@@ -133,16 +135,35 @@ class Ear:
             if count < _FEWEST_FRAMES:
                 break
             numbers = [
-                (when, place.number)
+                (when, [place.number for place in places if place.line == line])
                 for when, places in left
-                for place in places
-                if place.line == line
+                if any(place.line == line for place in places)
             ]
-            frames = [number for _, number in numbers]
-            found.append((numbers[0][0], line, min(frames), max(frames)))
+            for start, first, last in self._sayings(numbers, self._ears.lengths[line]):
+                found.append((start, line, first, last))
             taken = {when for when, _ in numbers}
             left = [(when, places) for when, places in left if when not in taken]
         return [(line, first, last) for _, line, first, last in sorted(found)]
+
+    def _sayings(
+        self, numbers: Sequence[tuple[int, list[int]]], length: int
+    ) -> list[tuple[int, int, int]]:
+        """When a line was said, its first and its last frame; again each time it was repeated."""
+        runs: list[list[tuple[int, int]]] = []
+        for when, candidates in numbers:
+            if not runs:
+                runs.append([(when, min(candidates))])
+                continue
+            last_when, last_number = runs[-1][-1]
+            expected = last_number + when - last_when
+            number = min(candidates, key=lambda each: abs(each - expected))
+            # Somebody who has come to the last half and is back in the first says it again.
+            if last_number - number > length // 2:
+                runs.append([])
+            runs[-1].append((when, number))
+        whole = [run for run in runs if len(run) >= _FEWEST_FRAMES]
+        spans = [(run[0][0], [number for _, number in run]) for run in whole]
+        return [(start, min(span), max(span)) for start, span in spans]
 
     def _words(self, line: int, first: int, last: int) -> str:
         """The part of a line's words that so many of its frames hold, judged by length."""

@@ -125,6 +125,8 @@ class QueueCleared(_Event, frozen=True, kw_only=True, tag="queue_cleared"):
     """Sound that will never be heard."""
     marks: int
     """Marks returned unreached."""
+    again: bool = False
+    """Nothing was sent since the last one: a second ``clear`` for one barge-in."""
     after_speech_ms: float | None = None
     """Since the first loud sample of what the caller is saying."""
 

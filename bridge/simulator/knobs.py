@@ -1,4 +1,4 @@
-"""What can be set on a simulated call: its timings, the weather on its line, its mischief.
+"""What can be set on a simulated call: its timings, its line's weather, its room, its mischief.
 
 A scenario's ``[line]`` table is a ``Knobs``. Every number that Twilio never promised stands here
 with where it comes from (twilio-voice.md 8.2; "assumed" there means: to be set right by a live
@@ -11,10 +11,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Knobs", "Mischief", "Timings", "Weather", "knobs"]
+from bridge.simulator.room import Room
+
+__all__ = ["Knobs", "Mischief", "Room", "Timings", "Weather", "knobs"]
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+Spell = tuple[Seconds, Seconds]
+"""From when, and for how long."""
 Signature = Literal["right", "wrong", "missing"]
 
 
@@ -41,24 +46,37 @@ class Timings(_Part, frozen=True, kw_only=True):
 
 
 class Weather(_Part, frozen=True, kw_only=True):
-    """What the network does to the caller's frames (F11)."""
+    """What the network does to the caller's frames (F11). Instants count from a stream's first."""
 
     lost_share: Share = 0.0
     """Frames that never arrive: chunk and sequence go on, the timestamp jumps."""
+    jitter_ms: Milliseconds = 0
+    """Every frame is late by anything up to this; none overtakes another."""
     burst_share: Share = 0.0
     """Frames at which the line is held for a while and then delivers everything at once."""
     longest_hold_s: Seconds = 0.233
     """The longest hold without loss that was seen (2.3)."""
+    holds: tuple[Spell, ...] = ()
+    """The same at given instants and for any time: a sender that is late and catches up."""
     silence_suppressed: bool = False
-    """No frames while the caller says nothing."""
+    """No frames while the caller says nothing: the timestamp jumps."""
     odd_sizes: bool = False
     """Pieces of 20 to 320 bytes: 160 is seen everywhere and promised nowhere (2.3)."""
+    stalls: tuple[Spell, ...] = ()
+    """The line goes quiet at an instant for a time, without a ``stop``: frames are lost for good,
+    what else Twilio has to say comes late."""
     stall_at_s: Seconds | None = None
-    """So long after the first frame the line goes quiet, without a ``stop``, ..."""
+    """One more stall, ..."""
     stall_s: Seconds = 5.0
     """... for so long."""
     clear_delay_s: Seconds = 0.0
     """A ``clear`` takes effect so late, so that old echoes cross it (F17)."""
+
+    @property
+    def every_stall(self) -> tuple[Spell, ...]:
+        """All of them."""
+        one = () if self.stall_at_s is None else ((self.stall_at_s, self.stall_s),)
+        return (*self.stalls, *one)
 
 
 class Mischief(_Part, frozen=True, kw_only=True):
@@ -85,6 +103,7 @@ class Knobs(_Part, frozen=True, kw_only=True):
 
     timings: Timings = Timings()
     weather: Weather = Weather()
+    room: Room = Room()
     mischief: Mischief = Mischief()
     subprotocol_offered: bool = False
     """Sources differ on whether Twilio offers ``audio.twilio.com`` (2.5)."""
@@ -100,7 +119,8 @@ class Knobs(_Part, frozen=True, kw_only=True):
     record_s: Seconds = 3.0
     """How long the caller speaks into every ``<Record>``."""
     send_buffer_bytes: int = 64 * 1024
-    """Beyond this the bridge reads too slowly: frames are thrown away, 31930 is noted (F14)."""
+    """Beyond this the bridge reads too slowly: frames are thrown away, 31930 is noted (F14). The
+    kernel's own buffer, which nobody can look into, is made as small."""
     expected_warnings: tuple[int, ...] = ()
     """Codes that this run asks for; any other fails it."""
 

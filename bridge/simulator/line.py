@@ -85,6 +85,8 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     """Marks not reached, in order: Twilio sends them back at once."""
     cut: bytes
     """Sound that was queued and will never be heard."""
+    again: bool = False
+    """Nothing was sent since the last one."""
 
 
 class Line:
@@ -127,11 +129,11 @@ class Line:
             reached.append(self._marks.popleft()[1])
         return reached
 
-    def clear(self, now: float) -> Cleared:
+    def clear(self, now: float, *, again: bool = False) -> Cleared:
         """Empties the queue: sound not heard is cut, marks not reached come back."""
         marks = self.waiting_marks
         self._marks.clear()
         playhead = self._track.position(now)
         cut = self._track.cut(playhead) if self._end > playhead else b""
         self._end = min(self._end, playhead)
-        return Cleared(marks=marks, cut=cut)
+        return Cleared(marks=marks, cut=cut, again=again)

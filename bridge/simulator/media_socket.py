@@ -1,65 +1,37 @@
-"""One media WebSocket held as Twilio holds it: signed handshake, frames out, what came of its end.
+"""One media WebSocket held as Twilio holds it: frames out, messages in, what came of its end.
 
-Leaves message shapes and the playback clock to ``bridge.simulator.stream``, and what follows the
-end to ``bridge.simulator.caller``.
+Leaves opening it to ``handshake``, message shapes and the playback clock to ``stream``, and what
+follows the end to ``streams``.
 """
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidMessage,
-    InvalidStatus,
-    NegotiationError,
-)
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from bridge.simulator import events
 from bridge.simulator.checks import Fault, MarkHere
 from bridge.simulator.clock import Clock
 from bridge.simulator.diary import Diary
-from bridge.simulator.knobs import Knobs
+from bridge.simulator.handshake import GOODBYE_S, PROTOCOL
 from bridge.simulator.line import Cleared
+from bridge.simulator.network import Parcel
 from bridge.simulator.person import Deed, Person
 from bridge.simulator.report import StreamReport
 from bridge.simulator.stream import MediaStream, MediaTaken, Reaction
-from bridge.simulator.webhook import Route, handshake_signature
 from bridge.wire import mulaw
 
-__all__ = ["Closing", "HandshakeFailed", "MediaSocket", "dial"]
+__all__ = ["BRIDGE_CLOSED", "Closing", "MediaSocket"]
 
-NO_ANSWER = 31901
-REFUSED = 31902
 LOST = 31903
-TLS = 31910
-NOT_SWITCHED = 31920
 BRIDGE_CLOSED = 31921
-PROTOCOL = 31924
 TOO_SLOW = 31930
 
-_SUBPROTOCOL = Subprotocol("audio.twilio.com")
-_LARGEST_MESSAGE_BYTES = 16 * 1024 * 1024
-"""No limit is documented; a bridge may well queue a minute of speech in one message."""
-
-_GOODBYE_S = 2.0
-"""How long the other side has to answer our close frame."""
-
 _PROTOCOL_ERROR_CODES = (1002, 1007, 1009)
-
-
-class HandshakeFailed(Exception):
-    """No media stream came of it; ``code`` is Twilio's number for why (F7, F8)."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,44 +41,6 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     close_code: int | None = None
     warning: int | None = None
     why: str = ""
-
-
-async def dial(url: str, route: Route, auth_token: str, knobs: Knobs) -> ClientConnection:
-    """Opens a media WebSocket as Twilio does: signed over the URL of the TwiML, no compression.
-
-    Raises:
-        HandshakeFailed: with Twilio's number for the reason.
-    """
-    kind = knobs.mischief.handshake_signature
-    try:
-        return await connect(
-            route.connect_to(url),
-            additional_headers=handshake_signature(url, auth_token, kind),
-            user_agent_header="Twilio.TmeWs/1.0",
-            subprotocols=[_SUBPROTOCOL] if knobs.subprotocol_offered else None,
-            compression=None,
-            proxy=None,
-            open_timeout=knobs.timings.handshake_timeout_s,
-            close_timeout=_GOODBYE_S,
-            ping_interval=None,
-            max_size=_LARGEST_MESSAGE_BYTES,
-            max_queue=None,
-            # Sending never waits: whether the bridge reads fast enough is judged by F14.
-            write_limit=_LARGEST_MESSAGE_BYTES,
-        )
-    except TimeoutError as silence:
-        raise HandshakeFailed(NO_ANSWER, "no answer to the handshake") from silence
-    except ssl.SSLError as fault:
-        raise HandshakeFailed(TLS, f"TLS: {fault.reason}") from fault
-    except InvalidStatus as answer:
-        status = answer.response.status_code
-        raise HandshakeFailed(NOT_SWITCHED, f"handshake answered {status}") from answer
-    except NegotiationError as answer:
-        raise HandshakeFailed(PROTOCOL, f"handshake: {answer}") from answer
-    except (InvalidHandshake, InvalidMessage) as answer:
-        raise HandshakeFailed(NOT_SWITCHED, f"handshake: {answer}") from answer
-    except OSError as refused:
-        raise HandshakeFailed(REFUSED, f"connection refused: {refused}") from refused
 
 
 class MediaSocket:
@@ -129,6 +63,7 @@ class MediaSocket:
         self.first_media_at: float | None = None
         self.sent_frames = 0
         self.dropped_frames = 0
+        self._dropped_speech_bytes = 0
         self.received_messages = 0
         self.marks_asked = 0
         self._connection = connection
@@ -168,10 +103,15 @@ class MediaSocket:
             return
         for reaction in self.stream.advance(now):
             self._take(reaction, now)
+        if self._person.scene.stream_at is None and now >= self.stream.first_media_at:
+            self._person.scene.stream_at = now
+        if deed.stall_ms is not None:
+            self.stream.network.stall(now, deed.stall_ms / 1000)
+        if deed.hold_ms is not None:
+            self.stream.network.hold(now, deed.hold_ms / 1000)
         if deed.press is not None:
-            self.put(self.stream.press(deed.press))
-        for text in self.stream.frame(deed.frame, speaking=deed.speaking, now=now):
-            self._put_media(text, now)
+            self._put_all(self.stream.press(deed.press, now), now)
+        self._put_all(self.stream.frame(deed.frame, speaking=deed.speaking, now=now), now)
 
     def put(self, frame: str | bytes) -> None:
         """Queues one message for the socket."""
@@ -184,10 +124,11 @@ class MediaSocket:
             return
         self._ended_by = Closing(by="caller")
         if self.started_at is not None:
-            self.put(self.stream.stop())
+            for parcel in self.stream.stop():
+                self.put(parcel.text)
         self._outbox.put_nowait(None)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GOODBYE_S):
+            async with asyncio.timeout(GOODBYE_S):
                 await self._outbox.join()
         await self._connection.close()
 
@@ -215,18 +156,27 @@ class MediaSocket:
             received_messages=self.received_messages,
             marks_asked=self.marks_asked,
             marks_left=marks_left,
+            undelivered_speech_ms=mulaw.duration_ms(
+                self.stream.undelivered_speech_bytes + self._dropped_speech_bytes
+            ),
         )
 
-    def _put_media(self, text: str, now: float) -> None:
+    def _put_all(self, parcels: list[Parcel], now: float) -> None:
+        for parcel in parcels:
+            if parcel.is_sound:
+                self._put_media(parcel, now)
+            else:
+                self.put(parcel.text)
+
+    def _put_media(self, parcel: Parcel, now: float) -> None:
         waiting = self._outbox_bytes + self._connection.transport.get_write_buffer_size()
         if waiting > self._send_buffer_bytes:
             self.dropped_frames += 1
+            self._dropped_speech_bytes += parcel.speech_bytes
             self._fault_once(Fault(code=TOO_SLOW, why="the bridge reads too slowly"))
             return
         self.sent_frames += 1
-        if self._person.scene.stream_at is None:
-            self._person.scene.stream_at = now
-        self.put(text)
+        self.put(parcel.text)
 
     async def _write(self) -> None:
         while True:
@@ -244,6 +194,7 @@ class MediaSocket:
         self._diary.message("received", now, frame)
         if self._ended_by is None and self.started_at is not None:
             self._take(self.stream.receive(frame, now), now)
+            self._put_all(self.stream.network.arrived(now), now)
 
     def _take(self, reaction: Reaction, now: float) -> None:
         cleared = isinstance(reaction.did, Cleared)
@@ -253,13 +204,14 @@ class MediaSocket:
                     self.first_media_at = now
             case MarkHere():
                 self.marks_asked += 1
-            case Cleared(marks=marks, cut=cut):
+            case Cleared(marks=marks, cut=cut, again=again):
                 self._person.scene.cleared_at = now
                 self._diary.note(
                     events.QueueCleared,
                     now,
                     cut_ms=mulaw.duration_ms(len(cut)),
                     marks=len(marks),
+                    again=again,
                     after_speech_ms=self._person.speaking_since_ms(now),
                 )
             case Fault() as fault:
@@ -267,9 +219,8 @@ class MediaSocket:
                     self._fault_once(fault)
                 else:
                     self._ended_by = Closing(by="protocol", warning=PROTOCOL, why=fault.why)
-        for name, text in zip(reaction.echoed, reaction.replies, strict=True):
+        for name in reaction.echoed:
             self._person.scene.marks += not cleared
-            self.put(text)
             self._diary.note(events.MarkEchoed, now, name=name, reached=not cleared)
 
     def _fault_once(self, fault: Fault) -> None:

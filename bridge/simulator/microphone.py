@@ -1,52 +1,57 @@
-"""The caller's own voice: line noise, and over it exactly the bytes of the clips she speaks.
+"""The caller's microphone: the noise of her room, and over it exactly the frames she speaks.
 
-Pure and seeded (F10, F31). Leaves when to speak to ``bridge.simulator.script`` and the numbering
-of frames to ``bridge.simulator.stream``.
+Pure and seeded (F10, F31). Leaves what a step sounds like to ``sayings``, when to speak to
+``script`` and the numbering of frames to ``stream``.
 """
 
-import random
-from array import array
 from collections import deque
+from collections.abc import Sequence
 
-from bridge.simulator import levels
+import msgspec
+
+from bridge.simulator.room import Bed, Room
 from bridge.wire import mulaw
 
-__all__ = ["Microphone"]
+__all__ = ["Heard", "Microphone"]
 
-_NOISE_RMS = 33
-"""−60 dBFS: a real line is never digital silence, and a detector must not be fed that."""
 
-_NOISE_FRAMES = 64
-"""About 1.3 s of different noise, drawn from at random."""
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """20 ms."""
+
+    frame: bytes
+    speaking: bool
+    """Not in the noise of the room alone."""
 
 
 class Microphone:
-    """Gives one frame of 160 bytes a tick; clips begin and end on frame boundaries."""
+    """Gives one frame of 160 bytes a tick; what is said begins on a frame boundary."""
 
-    def __init__(self, seed: int) -> None:
-        self._chance = random.Random(f"microphone {seed}")
-        self._noise = [_noise_frame(self._chance) for _ in range(_NOISE_FRAMES)]
+    def __init__(self, seed: int, room: Room | None = None) -> None:
+        self._room = room or Room()
+        self._seed = seed
+        self._bed = Bed(self._room.noise, self._room.noise_dbfs, seed)
         self._frames: deque[bytes] = deque()
 
     @property
-    def speaking(self) -> bool:
-        """Whether a clip is under way."""
+    def busy(self) -> bool:
+        """Whether something is being said, a pause in it included."""
         return bool(self._frames)
 
-    def say(self, clip: bytes) -> None:
-        """Queues a clip behind what is being said; its last frame is filled up with noise."""
-        for at in range(0, len(clip), mulaw.FRAME_BYTES):
-            frame = clip[at : at + mulaw.FRAME_BYTES]
-            self._frames.append(frame + self._background()[len(frame) :])
+    def say(self, frames: Sequence[bytes]) -> None:
+        """Queues frames behind what is being said; what one lacks is filled up with noise."""
+        self._frames.extend(frames)
 
-    def frame(self) -> bytes:
+    def stop(self) -> None:
+        """Says no more of it."""
+        self._frames.clear()
+
+    def surround(self, noise_dbfs: float) -> None:
+        """From now on it is so loud around her."""
+        self._bed = Bed(self._room.noise, noise_dbfs, self._seed)
+
+    def hear(self) -> Heard:
         """The next 20 ms."""
-        return self._frames.popleft() if self._frames else self._background()
-
-    def _background(self) -> bytes:
-        return self._noise[self._chance.randrange(_NOISE_FRAMES)]
-
-
-def _noise_frame(chance: random.Random) -> bytes:
-    samples = array("h", (round(chance.gauss(0, _NOISE_RMS)) for _ in range(mulaw.FRAME_BYTES)))
-    return levels.from_linear(samples.tobytes())
+        spoken = self._frames.popleft() if self._frames else b""
+        if len(spoken) == mulaw.FRAME_BYTES:
+            return Heard(spoken, True)
+        return Heard(spoken + self._bed.frame()[len(spoken) :], bool(spoken))

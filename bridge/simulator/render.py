@@ -1,13 +1,14 @@
 """Makes the shipped clips: ``python -m bridge.simulator.render`` (needs flite).
 
 What is recorded: every line of every scenario that has no hole in it, what ``clips/lines.toml``
-lists, and the families below (days, times, numbers), from which any offered time can be put
-together. Leaves playing them to ``voices``.
+lists, the families below (days, times, numbers), from which any offered time can be put together,
+and the letters and figures that a caller may spell with. Leaves playing them to ``voices``.
 """
 
 import hashlib
 import re
 import shutil
+import string
 import struct
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import msgspec
 
 from bridge.simulator import levels, scenario
 from bridge.simulator.brain import split_sentences
+from bridge.simulator.sayings import letter_text
 from bridge.simulator.synthesis import Flite, levelled, to_telephone_rate
 from bridge.simulator.voices import AGENT, CALLER, Clip
 from bridge.wire.mulaw import SAMPLE_RATE_HZ
@@ -108,6 +110,8 @@ def main() -> None:
     spoken: dict[tuple[str, str], bytes] = {}
     for voice, text in sentences():
         spoken[voice, text] = flite.speak(text, voice)
+    for letter in (*string.ascii_lowercase, *string.digits):
+        spoken[CALLER, letter_text(letter)] = flite.speak(letter, CALLER)
     for cut in cuts():
         spoken.setdefault((AGENT, cut.text), _cut_out(flite, cut))
     for old in _FOLDER.glob("*/*.ulaw"):

@@ -1,24 +1,16 @@
-"""What a call came to: its figures, computed from the two tracks and the events (F30).
+"""What a call came to: the report, its figures, and how to print such things (F30).
 
-Leaves printing a narrative to whoever placed the call, and the sound file to
-``bridge.simulator.wav``.
+Leaves working the figures out to ``figures``, a narrative to whoever placed the call, and the sound
+file to ``wav``.
 """
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import msgspec
 
-from bridge.simulator.events import (
-    CallEvent,
-    MarkEchoed,
-    QueueCleared,
-    Requested,
-    WarningNoted,
-)
-from bridge.simulator.hearing import Utterance, utterances
-from bridge.simulator.person import Said
+from bridge.simulator.events import CallEvent, WarningNoted
+from bridge.simulator.floor import Overlap, Silence
 from bridge.wire import mulaw
 
 __all__ = [
@@ -26,8 +18,8 @@ __all__ = [
     "CallReport",
     "Figures",
     "StreamReport",
+    "Stretch",
     "TurnGap",
-    "figures",
     "percentile",
     "table",
 ]
@@ -72,6 +64,13 @@ class BargeIn(msgspec.Struct, frozen=True, kw_only=True):
     """From her first loud sample to the last sound of what she broke into."""
     cut_ms: float
     """Queued speech that was thrown away and never heard; 0: nobody sent a ``clear``."""
+    clears: int
+    """How many ``clear``s came until she spoke again; one is right."""
+    again_ms: float | None
+    """From her first loud sample to the next thing she heard after it had stopped."""
+    audible_after_ms: float
+    """Speech that began after it had stopped and before she had finished: she was talked over, or
+    heard more of what she had interrupted."""
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +91,19 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     marks_asked: int
     marks_left: int
     """Never reached and never returned: the stream ended before."""
+    undelivered_speech_ms: float
+    """What the caller said and this stream did not carry: stalled, lost, thrown away."""
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody was audible."""
+
+    at_s: float
+    until_s: float
+    text: str = ""
+    """What the caller said; what she heard is not known here."""
+    has_words: bool = True
+    """False for a cough, a door, ..."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,16 +114,34 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     first_media_ms: float | None
     """From ``start`` to the first agent sound on the socket."""
     turn_gaps: list[TurnGap]
+    """For everything with words that was answered."""
     barge_ins: list[BargeIn]
+    """Coughs and the like too: ``said`` tells."""
     unanswered: list[str]
     """Lines after which nothing was heard before the caller spoke again or the call ended."""
+    longest_silence: Silence | None
+    """Between the first sound of the agent and the end of the call; None: it never spoke."""
+    overlaps: list[Overlap]
+    """Every time that both were audible at once."""
+    overlap_ms: float
+    """All of them together."""
+    longest_overlap_ms: float
+    clears: int
+    empty_clears: int
+    """Those that found nothing: no sound to cut, no mark to return."""
+    double_clears: int
+    """Those before which nothing had been sent since the last one."""
     marks_reached: int
     marks_returned: int
+    """By a ``clear``, unreached."""
     marks_left: int
+    """Never echoed at all: their stream ended before."""
     pick_up_gaps_ms: list[float]
     """From a stream's end to the first sound of the next one."""
     lost_speech_ms: float
     """What the caller said while no stream was up."""
+    undelivered_speech_ms: float
+    """What she said while one was up that did not carry it."""
     requests: int
 
 
@@ -128,6 +158,10 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     duration_s: float
     figures: Figures
+    said: list[Stretch]
+    """Everything the caller said, in order."""
+    heard: list[Stretch]
+    """Everything that was audible to her, split by pauses of 0.3 s."""
     streams: list[StreamReport]
     events: list[CallEvent]
     warnings: list[WarningNoted]
@@ -137,6 +171,11 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     """µ-law from the moment of dialling: what the caller's microphone gave."""
     heard_track: bytes
     """The same timeline: what was played into her ear."""
+
+    def heard_between(self, from_s: float, until_s: float) -> bytes:
+        """What she heard in a part of the call, seconds since she dialled, as µ-law."""
+        start, end = (round(at_s * mulaw.SAMPLE_RATE_HZ) for at_s in (from_s, until_s))
+        return self.heard_track[max(0, start) : max(0, end)]
 
     @property
     def unexpected_warnings(self) -> list[WarningNoted]:
@@ -148,82 +187,3 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the call ran as it should: ended by either side, nothing to complain of."""
         ended_well = self.outcome in ("caller_hung_up", "bridge_hung_up")
         return ended_well and not self.unexpected_warnings
-
-
-def figures(
-    *,
-    said: Sequence[Said],
-    heard_track: bytes,
-    events: Sequence[CallEvent],
-    streams: Sequence[StreamReport],
-    lost_speech_ms: float,
-) -> Figures:
-    """The figures of one call."""
-    heard = utterances(heard_track)
-    echoes = [event for event in events if isinstance(event, MarkEchoed)]
-    gaps = [_turn_gap(line, following, heard) for line, following in _with_next(said)]
-    first_media = [stream.first_media_ms for stream in streams]
-    return Figures(
-        answer_ms=mulaw.duration_ms(heard[0].start) if heard else None,
-        first_media_ms=first_media[0] if first_media else None,
-        turn_gaps=[gap for gap in gaps if gap is not None],
-        barge_ins=_barge_ins(said, heard, events),
-        unanswered=[line.text for line, gap in zip(said, gaps, strict=True) if gap is None],
-        marks_reached=sum(echo.reached for echo in echoes),
-        marks_returned=sum(not echo.reached for echo in echoes),
-        marks_left=sum(stream.marks_left for stream in streams),
-        pick_up_gaps_ms=_pick_up_gaps(streams, heard),
-        lost_speech_ms=lost_speech_ms,
-        requests=sum(isinstance(event, Requested) for event in events),
-    )
-
-
-def _with_next(said: Sequence[Said]) -> list[tuple[Said, Said | None]]:
-    return list(zip(said, [*said[1:], None], strict=False))
-
-
-def _turn_gap(line: Said, following: Said | None, heard: Sequence[Utterance]) -> TurnGap | None:
-    for utterance in heard:
-        if utterance.start < line.end:
-            continue
-        if following is not None and following.start < utterance.start:
-            return None
-        gap_ms = mulaw.duration_ms(utterance.start - line.end)
-        return TurnGap(said=line.text, ended_at_s=mulaw.duration_s(line.end), gap_ms=gap_ms)
-    return None
-
-
-def _barge_ins(
-    said: Sequence[Said], heard: Sequence[Utterance], events: Sequence[CallEvent]
-) -> list[BargeIn]:
-    found: list[BargeIn] = []
-    clears = [event for event in events if isinstance(event, QueueCleared)]
-    for line, following in _with_next(said):
-        broken = next((spoken for spoken in heard if spoken.start < line.start < spoken.end), None)
-        if broken is None:
-            continue
-        start_s = mulaw.duration_s(line.start)
-        until_s = mulaw.duration_s(following.start) if following else math.inf
-        cut_ms = sum(clear.cut_ms for clear in clears if start_s <= clear.at_s < until_s)
-        found.append(
-            BargeIn(
-                said=line.text,
-                at_s=start_s,
-                heard_ms=mulaw.duration_ms(line.start - broken.start),
-                stop_ms=mulaw.duration_ms(broken.end - line.start),
-                cut_ms=cut_ms,
-            )
-        )
-    return found
-
-
-def _pick_up_gaps(streams: Sequence[StreamReport], heard: Sequence[Utterance]) -> list[float]:
-    gaps: list[float] = []
-    for before, after in pairwise(streams):
-        first = next(
-            (spoken for spoken in heard if mulaw.duration_s(spoken.start) >= after.opened_at_s),
-            None,
-        )
-        if first is not None:
-            gaps.append(mulaw.duration_ms(first.start) - before.closed_at_s * 1000)
-    return gaps

@@ -17,8 +17,8 @@ class Scene(msgspec.Struct, kw_only=True):
 
     stream_at: float | None = None
     """When the first frame of the first stream went out."""
-    agent_began_at: float | None = None
-    """When the present or last agent utterance became audible."""
+    agent_began: list[float] = []
+    """When each agent utterance of the call became audible, in order."""
     agent_audible_at: float | None = None
     """When the agent was last audible."""
     caller_audible_at: float | None = None
@@ -41,6 +41,11 @@ class Script:
     def finished(self) -> bool:
         """Whether no step is left."""
         return self._next == len(self._steps)
+
+    @property
+    def begun(self) -> int:
+        """How many steps have begun: the last of them has this number less one."""
+        return self._next
 
     @property
     def waiting_since(self) -> float:
@@ -73,10 +78,10 @@ class Script:
             case "at_ms":
                 return scene.stream_at is not None and now - scene.stream_at >= wait_s
             case "barge_in_ms":
-                began_at = scene.agent_began_at
-                return (
-                    began_at is not None and began_at > self._done_at and now - began_at >= wait_s
-                )
+                began_at = self._broken_into(step, scene)
+                return began_at is not None and now - began_at >= wait_s
+            case "after_step_ms":
+                return now - self._done_at >= wait_s
             case "at_mark":
                 return scene.marks >= value
             case "after_silence_ms":
@@ -90,6 +95,15 @@ class Script:
                     and audible_at > spoken_since
                     and now - audible_at >= wait_s
                 )
+
+    def _broken_into(self, step: CallerStep, scene: Scene) -> float | None:
+        """When the utterance began that a step barges in on; None while it has not."""
+        if step.call_utterance is not None:
+            began, number = scene.agent_began, step.call_utterance
+        else:
+            began = [at for at in scene.agent_began if at > self._done_at]
+            number = step.utterance or max(1, len(began))
+        return began[number - 1] if len(began) >= number else None
 
     def _last_sound_at(self, scene: Scene) -> float:
         audible_at = (self._done_at, scene.agent_audible_at, scene.caller_audible_at)

@@ -15,8 +15,9 @@ from websockets.exceptions import ConnectionClosed
 from bridge.simulator import events
 from bridge.simulator.clock import Clock
 from bridge.simulator.diary import Diary
+from bridge.simulator.handshake import HandshakeFailed, dial
 from bridge.simulator.knobs import Knobs
-from bridge.simulator.media_socket import Closing, HandshakeFailed, MediaSocket, dial
+from bridge.simulator.media_socket import Closing, MediaSocket
 from bridge.simulator.person import Deed, Person
 from bridge.simulator.report import StreamReport
 from bridge.simulator.requests import Requests

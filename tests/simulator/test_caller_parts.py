@@ -10,12 +10,14 @@ from twilio.request_validator import RequestValidator
 
 from bridge.simulator import checks, events
 from bridge.simulator.diary import Diary
+from bridge.simulator.figures import figures
 from bridge.simulator.hearing import Ear, audible_part, utterances
 from bridge.simulator.knobs import Weather, knobs
 from bridge.simulator.line import Track
 from bridge.simulator.microphone import Microphone
 from bridge.simulator.person import Person, Said
-from bridge.simulator.report import figures, percentile, table
+from bridge.simulator.report import percentile, table
+from bridge.simulator.sayings import sayings
 from bridge.simulator.scenario import CallerStep, Scenario
 from bridge.simulator.script import Scene, Script
 from bridge.simulator.stream import MediaStream
@@ -33,7 +35,7 @@ def tone(milliseconds: int) -> bytes:
 
 def test_the_line_is_never_silent_and_never_audible_when_nobody_speaks() -> None:
     microphone = Microphone(seed=1)
-    noise = b"".join(microphone.frame() for _ in range(500))
+    noise = b"".join(microphone.hear().frame for _ in range(500))
 
     assert bytes([mulaw.SILENCE]) * 20 not in noise
     assert utterances(noise) == []
@@ -42,20 +44,20 @@ def test_the_line_is_never_silent_and_never_audible_when_nobody_speaks() -> None
 def test_a_clip_goes_out_byte_for_byte_and_its_last_frame_is_filled_with_noise() -> None:
     microphone = Microphone(seed=1)
     clip = tone(50)
-    microphone.say(clip)
+    microphone.say([clip[:160], clip[160:320], clip[320:]])
 
-    spoken = [microphone.frame() for _ in range(3)]
+    spoken = [microphone.hear().frame for _ in range(3)]
 
     assert b"".join(spoken)[: len(clip)] == clip
-    assert not microphone.speaking
+    assert not microphone.busy
     assert bytes([mulaw.SILENCE]) * 20 not in spoken[2]
 
 
 def test_the_same_seed_makes_the_same_noise() -> None:
     one, same, other = Microphone(3), Microphone(3), Microphone(4)
 
-    assert [one.frame() for _ in range(9)] == [same.frame() for _ in range(9)]
-    assert one.frame() != other.frame()
+    assert [one.hear().frame for _ in range(9)] == [same.hear().frame for _ in range(9)]
+    assert one.hear() != other.hear()
 
 
 def test_utterances_are_split_by_pauses_and_not_by_gaps_between_words() -> None:
@@ -160,19 +162,19 @@ def stream(**more) -> MediaStream:
 
 def sent(one: MediaStream, ticks: int, *, speaking: bool = True) -> list[dict]:
     texts = [one.frame(b"\x10" * 160, speaking=speaking, now=at * 0.02) for at in range(ticks)]
-    return [json.loads(text) for burst in texts for text in burst]
+    return [json.loads(parcel.text) for burst in texts for parcel in burst]
 
 
 def test_our_reader_understands_what_twilio_sends() -> None:
     one = stream()
     connected, start = map(twilio.from_twilio.read, one.opening())
-    media = twilio.from_twilio.read(one.frame(b"\x10" * 160, speaking=True, now=1.0)[0])
+    media = twilio.from_twilio.read(one.frame(b"\x10" * 160, speaking=True, now=1.0)[0].text)
 
     assert isinstance(connected, twilio.Connected)
     assert start.start.custom_parameters == {"tok": "t"}
     assert (media.sequence_number, media.media.chunk) == (2, 1)
-    assert isinstance(twilio.from_twilio.read(one.press("5")), twilio.Dtmf)
-    assert isinstance(twilio.from_twilio.read(one.stop()), twilio.Stop)
+    assert isinstance(twilio.from_twilio.read(one.press("5", 1.0)[0].text), twilio.Dtmf)
+    assert isinstance(twilio.from_twilio.read(one.stop()[0].text), twilio.Stop)
 
 
 def test_whole_numbers_travel_as_strings() -> None:
@@ -210,7 +212,7 @@ def test_a_held_line_delivers_everything_at_once_and_in_order() -> None:
     bursts = [one.frame(b"\x10" * 160, speaking=True, now=at * 0.02) for at in range(200)]
 
     assert max(map(len, bursts)) > 3
-    chunks = [int(json.loads(text)["media"]["chunk"]) for burst in bursts for text in burst]
+    chunks = [int(json.loads(one.text)["media"]["chunk"]) for burst in bursts for one in burst]
     assert chunks == list(range(1, len(chunks) + 1))
 
 
@@ -226,9 +228,9 @@ def test_pieces_of_odd_sizes_carry_every_byte_in_order() -> None:
     one = stream(weather=Weather(odd_sizes=True))
     sound = [bytes([tick % 250]) * 160 for tick in range(200)]
     pieces = [
-        base64.b64decode(json.loads(text)["media"]["payload"])
+        base64.b64decode(json.loads(parcel.text)["media"]["payload"])
         for tick, frame in enumerate(sound)
-        for text in one.frame(frame, speaking=True, now=1 + tick * 0.02)
+        for parcel in one.frame(frame, speaking=True, now=1 + tick * 0.02)
     ]
 
     assert len({len(piece) for piece in pieces}) > 20
@@ -275,9 +277,9 @@ def test_speech_that_was_cut_off_is_not_taken_for_an_answer() -> None:
 def test_barging_in_counts_from_the_next_utterance_of_the_agent() -> None:
     step = CallerStep(say="no", barge_in_ms=300)
 
-    assert not due(step, Scene(agent_began_at=9.0, agent_audible_at=11.0), 11.0)
-    assert not due(step, Scene(agent_began_at=11.0), 11.2)
-    assert due(step, Scene(agent_began_at=11.0), 11.31)
+    assert not due(step, Scene(agent_began=[9.0], agent_audible_at=11.0), 11.0)
+    assert not due(step, Scene(agent_began=[9.0, 11.0]), 11.2)
+    assert due(step, Scene(agent_began=[9.0, 11.0]), 11.31)
 
 
 def test_silence_counts_from_whoever_was_heard_last() -> None:
@@ -308,18 +310,26 @@ def test_steps_come_one_after_the_other() -> None:
     assert script.due(scene, 1.0) is None
 
 
+class OneClip:
+    def __init__(self, clip: bytes) -> None:
+        self.clip = clip
+
+    def render(self, text: str, voice: str) -> bytes:
+        return self.clip
+
+
 def test_a_person_in_virtual_time_says_her_line_after_the_agents() -> None:
-    clips = {"hello": tone(100)}
+    clip = tone(100)
     diary = Diary("CA1", 0.0)
     scenario = Scenario(name="x", summary="", caller=[CallerStep(say="hello", after_agent_ms=200)])
-    person = Person(scenario, clips, diary, 0.0)
+    person = Person(scenario, sayings(scenario, OneClip(clip)), diary, 0.0)
     person.heard.lay(0, tone(500))
 
     deeds = [person.tick(tick * 0.02) for tick in range(1, 100)]
 
     spoke = diary.of(events.CallerSpoke)[0]
     assert spoke.at == pytest.approx(0.7, abs=0.021)
-    assert b"".join(deed.frame for deed in deeds if deed.speaking) == clips["hello"]
+    assert b"".join(deed.frame for deed in deeds if deed.speaking) == clip
     assert [type(event) for event in diary.events] == [
         events.AgentAudible, events.CallerSpoke, events.CallerFinished, events.AgentSilent,
     ]  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import serve
 
+from bridge.simulator.handshake import HandshakeFailed, dial
 from bridge.simulator.knobs import Knobs, Mischief, Timings
-from bridge.simulator.media_socket import HandshakeFailed, dial
 from bridge.simulator.webhook import NoAnswer, Route, Webhooks
 
 PUBLIC_URL = "https://bridge.example.com"

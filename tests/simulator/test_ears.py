@@ -3,6 +3,7 @@ import random
 import pytest
 
 from bridge.simulator.ears import INAUDIBLE, Ears
+from bridge.simulator.sayings import letter_text
 from bridge.simulator.synthesis import Placeholder
 from bridge.simulator.voices import CALLER, Voices
 from bridge.wire.mulaw import FRAME_BYTES, silence
@@ -99,3 +100,28 @@ def test_what_was_heard_can_be_forgotten(ear, sounds):
     ear.feed(sounds[LINES[2]])
 
     assert ear.text() == LINES[2]
+
+
+def test_a_line_said_twice_is_heard_twice(ear, sounds):
+    ear.feed(sounds[LINES[2]] + silence(200) + sounds[LINES[2]])
+
+    assert ear.text() == f"{LINES[2]} {LINES[2]}"
+
+
+def test_letters_are_heard_one_by_one_and_doubled(sounds):
+    letters = {letter: Voices().render(letter_text(letter), CALLER) for letter in "ANT"}
+    ear = Ears({**sounds, **letters}).open()
+    for letter in "TANNA":
+        ear.feed(letters[letter])
+        ear.pause()
+
+    assert ear.text() == "T A N N A"
+
+
+def test_one_text_may_have_several_sounds(sounds):
+    voices = Voices(synthesiser=Placeholder())
+    soft = voices.render("softly", CALLER)
+    ear = Ears([(LINES[0], sounds[LINES[0]]), (LINES[0], soft)]).open()
+    ear.feed(soft)
+
+    assert ear.text() == LINES[0]

@@ -1,4 +1,5 @@
 import hashlib
+import string
 import tomllib
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from bridge.simulator import levels, scenario, voices
 from bridge.simulator.brain import CONFUSED, NOTHING_TO_SAY, split_sentences
+from bridge.simulator.sayings import letter_text
 from bridge.simulator.synthesis import LEVEL_DBFS, Placeholder, best_synthesiser
 from bridge.simulator.voices import AGENT, CALLER, Voices, read_index
 from bridge.wire.mulaw import FRAME_BYTES, duration_ms
@@ -48,6 +50,11 @@ def test_every_line_of_every_scenario_ships(bare, name):
         for action in rule.do:
             if action.say and "{" not in action.say:
                 assert bare.render(action.say, AGENT)
+
+
+def test_everything_that_can_be_spelled_ships(bare):
+    for letter in string.ascii_uppercase + string.digits:
+        assert bare.ships(letter_text(letter), CALLER), letter
 
 
 def test_the_emulated_models_own_sentences_ship(bare):
