@@ -1,6 +1,6 @@
 """Stand-ins for everything a ``CallDriver`` touches: small, honest, and able to misbehave.
 
-Each satisfies one Protocol of ``bridge.driver``. Where they take time they take the loop's, so a
+Each satisfies one Protocol of ``bridge.ports``. Where they take time they take the loop's, so a
 loop of virtual time runs them at once.
 """
 
@@ -12,6 +12,7 @@ from bridge.call import recording
 from bridge.call.commands import NextStep
 from bridge.call.conversation import Conversation
 from bridge.call.events import Event, PhraseKind
+from bridge.call.manners import VoiceContext
 from bridge.errors import (
     AgentUnavailable,
     CallHeldElsewhere,
@@ -87,12 +88,18 @@ class FakeAgent:
         self.messages: list[deepgram.ToAgent] = []
         self.closed = False
         self.opened = False
+        self.sessions = 0
         self.refuses_with: int | None = None
         self.fails_with: Exception | None = None
         self.opens_after_s = 0.0
         self.closes_after_s = 0.0
         self.accepts_settings = True
         self._ear: Any = None
+
+    @property
+    def ear(self) -> Any:
+        """Who hears the newest session."""
+        return self._ear
 
     async def open(self, ear: Any) -> "FakeAgent":
         await asyncio.sleep(self.opens_after_s)
@@ -102,6 +109,7 @@ class FakeAgent:
             raise AgentUnavailable("handshake refused", status=self.refuses_with)
         self._ear = ear
         self.opened = True
+        self.sessions += 1
         ear.agent_opened(self)
         self.says(deepgram.Welcome(request_id="r"))
         return self
@@ -116,8 +124,9 @@ class FakeAgent:
 
     async def close(self) -> None:
         self.closed = True
+        ear = self._ear
         await asyncio.sleep(self.closes_after_s)
-        self._ear.agent_closed(1000)
+        ear.agent_closed(1000)
 
     def says(self, message: deepgram.FromAgent) -> None:
         self._ear.agent_message(message)
@@ -138,12 +147,18 @@ class FakeAgent:
     def loses_line(self, code: int | None = 1006) -> None:
         self._ear.agent_closed(code)
 
+    def is_lost_for_good(self) -> None:
+        """Nor will it let anybody in again."""
+        self.refuses_with = 401
+        self.loses_line()
+
 
 class FakeTools:
     """The queue: keeps jobs, and answers when it is told to."""
 
     def __init__(self) -> None:
         self.jobs: list[ToolJob] = []
+        self.cancelled: list[str] = []
         self.refuses_with: ToolError | None = None
         self.answers_at_once: ToolOutcome | None = None
         self._deliver: dict[str, Callable[[ToolOutcome], None]] = {}
@@ -165,6 +180,12 @@ class FakeTools:
         self.jobs.append(job)
         if self.answers_at_once is not None:
             self.answer(self.answers_at_once)
+
+    async def cancel(self, call_sid: str, function_call_id: str, tool: str) -> bool:
+        if self.refuses_with is not None:
+            raise self.refuses_with
+        self.cancelled.append(function_call_id)
+        return True
 
     def answer(self, outcome: ToolOutcome) -> None:
         for deliver in list(self._deliver.values()):
@@ -214,15 +235,33 @@ class FakePhrases:
         self.slow: dict[str, tuple[float, bytes]] = {}
         self.fails_with: Exception = PhraseUnavailable("no speech")
 
-    def at_hand(self, text: str) -> bytes | None:
+    def at_hand(self, text: str, context: VoiceContext) -> bytes | None:
         return self.here.get(text)
 
-    async def get(self, kind: PhraseKind, text: str) -> bytes:
+    async def get(self, kind: PhraseKind, text: str, context: VoiceContext) -> bytes:
         if text not in self.slow:
             raise self.fails_with
         seconds, audio = self.slow[text]
         await asyncio.sleep(seconds)
         return audio
+
+
+class FakePersona:
+    """Settings that are always the same, and a voice that needs to be told how to say *Ines*."""
+
+    def __init__(self, settings: deepgram.Settings) -> None:
+        self.greets: list[bool] = []
+        self._settings = settings
+
+    def settings(self, *, greet: bool) -> deepgram.Settings:
+        self.greets.append(greet)
+        return self._settings
+
+    def spoken(self, text: str) -> str:
+        return text.replace("Ines", "<Ines>")
+
+    def plain(self, text: str) -> str:
+        return text.replace("<Ines>", "Ines")
 
 
 class MemoryRecorder:

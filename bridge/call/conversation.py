@@ -76,6 +76,37 @@ class FunctionCallNote(msgspec.Struct, frozen=True, kw_only=True):
     """``done``, a failure's code, or ``cancelled``; empty while unanswered."""
 
 
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """One detail as it was said."""
+
+    value: str
+    """Empty: it was forgotten."""
+    at_s: float
+
+
+class SavePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What was known at a moment to which the caller may want to go back."""
+
+    at_s: float
+    why: str
+    known: dict[str, Remembered]
+
+
+class Summarising(msgspec.Struct, frozen=True, kw_only=True):
+    """A summary that was asked for and has not come."""
+
+    function_call_id: str = ""
+    """Empty: none is on its way."""
+    until: int = 0
+    """It will stand for the utterances before this place."""
+    since_s: float = 0.0
+    """And for the function calls asked before this instant."""
+    asked_at: int = 0
+    """How many utterances there were when it was asked for."""
+    tries: int = 0
+    """How often it was asked for since the last one that came."""
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """All utterances of one side until the floor changed."""
 
@@ -97,6 +128,17 @@ class Conversation(msgspec.Struct, kw_only=True):
     """Seconds into the call at the last change; a later stream goes on counting from here."""
     utterances: list[Utterance] = []
     function_calls: list[FunctionCallNote] = []
+    details: dict[str, list[Remembered]] = {}
+    """Name → what was said of it, the latest last. Names are the practice's own."""
+    save_points: list[SavePoint] = []
+    summary: str = ""
+    """Stands for what was said before the window."""
+    summarised: int = 0
+    """Place of the first utterance of the window: a new session of the agent is given no earlier
+    one. The summary stands for them, or the caller started over."""
+    since_s: float = 0.0
+    """Function calls asked before that are outside the window."""
+    summarising: Summarising = Summarising()
     interruptions: int = 0
     ended: str = ""
     """Why it ended; empty while it lives."""
@@ -105,6 +147,11 @@ class Conversation(msgspec.Struct, kw_only=True):
     def begun(self) -> bool:
         """True once anybody said anything: then nobody greets again."""
         return bool(self.utterances)
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The details as they stand, without those that were forgotten."""
+        return {name: said[-1].value for name, said in self.details.items() if said[-1].value}
 
     def turns(self) -> list[Turn]:
         """The utterances grouped by who had the floor."""

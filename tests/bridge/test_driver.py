@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from bridge.call import recording
 from bridge.call.conversation import Conversation
+from bridge.call.ending import GONE_PATIENCE_S
 from bridge.call.events import CallerGone
 from bridge.call.manners import Manners
-from bridge.call.session import GONE_PATIENCE_S, CallSession
+from bridge.call.session import CallSession
 from bridge.driver import PIECE_BYTES, CallDriver
 from bridge.errors import StateUnavailable
 from bridge.wire import deepgram
@@ -26,6 +27,7 @@ from tests.call.calls import (
     STREAM,
     a_conversation,
     agent_text,
+    cancels,
     media,
     sound,
     start,
@@ -36,6 +38,7 @@ from tests.fakes import (
     FakeAgent,
     FakeCaller,
     FakeKeeper,
+    FakePersona,
     FakePhrases,
     FakeTools,
     MemoryRecorder,
@@ -77,11 +80,11 @@ class Setting:
         self.caller, self.agent, self.tools = FakeCaller(), FakeAgent(), FakeTools()
         self.keeper, self.recorder = FakeKeeper(self.conversation), MemoryRecorder()
         self.phrases = FakePhrases({GREETING: GREETED, APOLOGY: APOLOGISED, FILLERS[0]: FILLED})
-        self.greets: list[bool] = []
+        self.persona = FakePersona(SETTINGS)
         self.driver = CallDriver(
             self.session,
             open_agent=self.agent.open,
-            settings=self._settings,
+            persona=self.persona,
             tools=self.tools,
             keeper=self.keeper,
             phrases=self.phrases,
@@ -90,10 +93,6 @@ class Setting:
         self.driver.caller = self.caller
         self.caller.hear = self.driver.caller_message
         self.running: asyncio.Task[str] | None = None
-
-    def _settings(self, greet: bool) -> deepgram.Settings:
-        self.greets.append(greet)
-        return SETTINGS
 
     def begin(self) -> None:
         self.running = asyncio.create_task(self.driver.run(start(), closed=self.caller.closed))
@@ -153,7 +152,7 @@ async def test_a_greeting_at_hand_is_played_before_anything_is_waited_for() -> N
 async def test_the_agent_is_configured_once_it_is_there_and_told_of_the_greeting() -> None:
     async with a_call() as setting:
         assert setting.agent.messages == [SETTINGS]
-        assert setting.greets == [False]
+        assert setting.persona.greets == [False]
 
 
 @in_virtual_time
@@ -181,7 +180,7 @@ async def test_without_a_greeting_the_agent_greets() -> None:
     setting.begin()
     await asyncio.sleep(0.1)
 
-    assert setting.greets == [True]
+    assert setting.persona.greets == [True]
     await setting.hangs_up()
 
 
@@ -323,7 +322,7 @@ async def test_a_store_that_was_away_gets_the_conversation_later() -> None:
 
 @in_virtual_time
 async def test_a_call_goes_on_while_the_store_stays_away() -> None:
-    async with a_call() as setting:
+    async with a_call(stall_after_s=100.0) as setting:
         setting.keeper.away_for = 10**6
         setting.agent.says(user_text("Hello."))
         await asyncio.sleep(60.0)
@@ -397,11 +396,11 @@ async def apologised(setting: Setting) -> None:
 @in_virtual_time
 async def test_a_refused_agent_is_apologised_for() -> None:
     setting = Setting()
-    setting.agent.refuses_with = 429
+    setting.agent.refuses_with = 401
     setting.begin()
 
     await apologised(setting)
-    assert b'"status":429' in b"".join(setting.recorder.lines)
+    assert b'"status":401' in b"".join(setting.recorder.lines)
 
 
 @in_virtual_time
@@ -416,9 +415,9 @@ async def test_an_agent_whose_connecting_has_a_bug_is_apologised_for() -> None:
 
 
 @in_virtual_time
-async def test_a_lost_agent_is_apologised_for() -> None:
+async def test_an_agent_that_is_lost_for_good_is_apologised_for() -> None:
     async with a_call() as setting:
-        setting.agent.loses_line()
+        setting.agent.is_lost_for_good()
 
         await apologised(setting)
 
@@ -427,7 +426,7 @@ async def test_a_lost_agent_is_apologised_for() -> None:
 async def test_an_agent_is_lost_with_the_code_of_its_last_error() -> None:
     async with a_call() as setting:
         with capture_logs() as logs:
-            setting.agent.says(deepgram.Error(code="FAILED_TO_THINK"))
+            setting.agent.says(deepgram.Error(code="INVALID_SETTINGS"))
             await apologised(setting)
 
         assert {"agent_error"} & {line["event"] for line in logs}
@@ -435,36 +434,91 @@ async def test_an_agent_is_lost_with_the_code_of_its_last_error() -> None:
 
 
 @in_virtual_time
-async def test_what_the_agent_says_after_it_was_given_up_is_not_heard() -> None:
+async def test_a_lost_line_is_opened_again_and_the_call_goes_on() -> None:
     async with a_call() as setting:
+        setting.agent.loses_line()
+        await asyncio.sleep(0.1)
+        setting.agent.speaks("I am back.", sound(0.5))
+
+        assert setting.agent.sessions == 2
+        assert setting.persona.greets == [False, False]
+        assert setting.caller.sound.endswith(sound(0.5))
+
+
+@in_virtual_time
+async def test_what_a_lost_line_still_says_is_not_heard() -> None:
+    async with a_call() as setting:
+        late = setting.agent.ear
+        setting.agent.opens_after_s = 1.0
         setting.agent.loses_line()
         events = len(setting.recorder.lines)
 
-        setting.agent.speaks("Hello?", sound(0.1))
-        setting.agent.loses_line()
+        late.agent_message(agent_text("Hello?"))
+        late.agent_audio(sound(0.1))
+        late.agent_closed(1006)
 
         assert len(setting.recorder.lines) == events
 
 
 @in_virtual_time
-async def test_an_agent_that_comes_after_it_was_given_up_is_sent_away() -> None:
+async def test_a_line_that_opens_after_another_took_its_place_is_closed() -> None:
     setting = Setting(agent_patience_s=8.0)
     setting.agent.opens_after_s = 9.0
     setting.begin()
-    await asyncio.sleep(9.5)
+    await asyncio.sleep(8.5)
+    setting.agent.opens_after_s = 0.0
+    await asyncio.sleep(1.0)
 
     assert setting.agent.closed
-    await apologised(setting)
+    await setting.hangs_up()
 
 
 @in_virtual_time
-async def test_an_agent_that_fails_after_it_was_given_up_is_no_news() -> None:
-    setting = Setting(agent_patience_s=8.0)
-    setting.agent.opens_after_s, setting.agent.refuses_with = 9.0, 503
-    setting.begin()
+async def test_a_read_that_nobody_waits_for_is_taken_off_the_queue() -> None:
+    async with a_call() as setting:
+        setting.agent.asks("find_slots", FIND, id="fc1")
+        await asyncio.sleep(0.1)
+        setting.agent.says(cancels("fc1"))
+        await asyncio.sleep(0.1)
 
-    await apologised(setting)
-    assert b"".join(setting.recorder.lines).count(b"agent_lost") == 0
+        assert setting.tools.cancelled == ["fc1"]
+
+
+@in_virtual_time
+async def test_a_read_that_cannot_be_cancelled_runs_in_vain() -> None:
+    async with a_call() as setting:
+        setting.agent.asks("find_slots", FIND, id="fc1")
+        await asyncio.sleep(0.1)
+        setting.tools.refuses_with = Unavailable("Not just now.")
+        with capture_logs() as logs:
+            setting.agent.says(cancels("fc1"))
+            await asyncio.sleep(0.1)
+
+        assert "tool_not_cancelled" in [line["event"] for line in logs]
+
+
+@in_virtual_time
+async def test_a_name_is_written_for_the_voice_and_kept_as_it_is_read() -> None:
+    async with a_call(still_there=("Are you there, Ines?",), idle_after_s=5.0) as setting:
+        await asyncio.sleep(6.0)
+        setting.agent.speaks("Are you there, <Ines>?", sound(1.0))
+
+        [asked] = [
+            one for one in setting.agent.messages if isinstance(one, deepgram.InjectAgentMessage)
+        ]
+        assert asked.message == "Are you there, <Ines>?"
+        assert setting.conversation.utterances[-1].text == "Are you there, Ines?"
+
+
+@in_virtual_time
+async def test_warnings_and_errors_of_the_agent_are_counted_by_their_code() -> None:
+    async with a_call() as setting:
+        setting.agent.says(deepgram.Warning(code="SLOW_THINK_REQUEST"))
+        setting.agent.says(deepgram.Warning(code="SLOW_THINK_REQUEST"))
+        setting.agent.says(deepgram.Error(code="FAILED_TO_THINK"))
+
+        assert setting.driver.counts["agent_warning:SLOW_THINK_REQUEST"] == 2
+        assert setting.driver.counts["agent_error:FAILED_TO_THINK"] == 1
 
 
 @in_virtual_time
@@ -550,7 +604,7 @@ async def test_a_next_step_that_cannot_be_kept_does_not_hold_up_the_end() -> Non
     async with a_call() as setting:
         setting.keeper.plan_fails_with = Exception("a bug")
         setting.caller.returns_marks = False
-        setting.agent.loses_line()
+        setting.agent.is_lost_for_good()
         before = asyncio.get_running_loop().time()
 
         assert await setting.ends() == "agent_lost"
@@ -561,15 +615,15 @@ async def test_a_next_step_that_cannot_be_kept_does_not_hold_up_the_end() -> Non
 async def test_a_next_step_that_redis_does_not_take_ends_the_call_all_the_same() -> None:
     async with a_call() as setting:
         setting.keeper.plan_fails_with = StateUnavailable("Redis: ConnectionError")
-        setting.agent.loses_line()
+        setting.agent.is_lost_for_good()
 
         assert await setting.ends() == "agent_lost"
 
 
 @in_virtual_time
 async def test_the_longest_call_ends_with_a_planned_goodbye() -> None:
-    async with a_call(longest_call_s=100.0) as setting:
-        assert await setting.ends() == "goodbye"
+    async with a_call(longest_call_s=100.0, idle_after_s=1000.0) as setting:
+        assert await setting.ends() == "longest_call"
 
         assert setting.keeper.plans == ["goodbye"]
 
@@ -638,7 +692,7 @@ async def test_a_driven_call_played_again_decides_the_same_byte_for_byte() -> No
         await asyncio.sleep(5.0)
         setting.tools.answer(Failed(function_call_id="fc2", tool="x", code="full", say="-"))
         setting.agent.says(agent_text("I"))
-        setting.agent.loses_line()
+        setting.agent.is_lost_for_good()
         await setting.ends()
 
         again = Remembering(a_conversation())
