@@ -1,7 +1,8 @@
 """Every tool on one page: what the model reads, how long a caller may wait, what is said if not.
 
 Owns the argument structs and what makes two requests the same effect. Leaves the doing to the
-bodies (``booking``, ``lookup``) and knows no clock: whether a day is past is theirs to say.
+bodies (``booking``, ``lookup``, ``summary``, and ``bridge.call.local`` for what a call does by
+itself) and knows no clock: whether a day is past is theirs to say.
 
 The docstring of an argument struct is the description the model reads, and so is every field's.
 """
@@ -132,6 +133,59 @@ class LookupAppointment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ) = None
 
 
+DetailName = Annotated[str, Meta(min_length=1, max_length=40)]
+DetailValue = (
+    Annotated[str, Meta(max_length=200)]
+    | Annotated[int, Meta(ge=-(10**18), le=10**18)]
+    | float
+    | bool
+    | None
+)
+
+
+class RememberDetails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Note what the caller told about the matter in hand, so that it is never asked for again.
+
+    Use it whenever the caller gives a detail or corrects one, several at once if several were
+    said. What the caller said last counts. It answers with everything that is known; go on with
+    the talk and do not read it out.
+    """
+
+    details: Annotated[
+        dict[DetailName, DetailValue],
+        Meta(
+            min_length=1,
+            max_length=20,
+            description="Name and value of each detail, in a few words, as the caller said it. "
+            "An empty value forgets what was noted under that name.",
+        ),
+    ]
+
+
+class StartOver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Begin the talk anew because the caller asked to start over.
+
+    Use it only then. It forgets what the caller wanted since the last thing that was done; what
+    was done already stays done. It answers with what is still known.
+    """
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was said or done in a call."""
+
+    by: Literal["caller", "agent", "tool"]
+    text: Annotated[str, Meta(max_length=2000)]
+
+
+class Summarise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Condense what was said so far in a call."""
+
+    said: Annotated[tuple[Said, ...], Meta(min_length=1, description="What was said, in order.")]
+    earlier: Annotated[
+        str, Meta(max_length=4000, description="The summary of what was said before that.")
+    ] = ""
+
+
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """One thing the agent can have done."""
 
@@ -140,7 +194,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """What the model reads: the docstring of ``arguments`` on one line."""
     arguments: type[msgspec.Struct]
     effect: bool
-    """True when it changes something outside; the agent is told to wait for the end of a turn."""
+    """True when it does what cannot be taken back; the agent is told to wait for the end of a
+    turn."""
     budget_s: float
     """Seconds a caller may wait for the answer, from the request to the outcome."""
     filler: bool
@@ -149,27 +204,33 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the queue its jobs go to; each worker process chooses its queues."""
     fallback: str
     """Spoken when no answer came. True whatever may have happened: after an effect it never says
-    that nothing was done."""
+    that nothing was done. Empty where no caller waits."""
+    came_true: tuple[str, ...] = ()
+    """Of an effect: the ``result`` words of its answers after which it has happened. Any other
+    answer ("slot taken") changed nothing."""
+    place: Literal["worker", "call"] = "worker"
+    """``call``: answered at once by the call that is asked, without a queue."""
+    internal: bool = False
+    """True when the bridge asks for it on its own behalf; no agent is ever offered it."""
+    longest_arguments: int = 4096
+    """Characters of JSON; the longest honest request of an agent has about 300."""
 
 
-def _tool(
-    name: str,
-    arguments: type[msgspec.Struct],
-    *,
-    effect: bool,
-    budget_s: float,
-    queue: str,
-    fallback: str,
-) -> Tool:
-    return Tool(
-        name=name,
-        description=" ".join(inspect.cleandoc(arguments.__doc__ or "").split()),
-        arguments=arguments,
+def _tool(name: str, arguments: type[msgspec.Struct], **traits: Any) -> Tool:
+    described = " ".join(inspect.cleandoc(arguments.__doc__ or "").split())
+    return Tool(name=name, description=described, arguments=arguments, **traits)
+
+
+def _answered_in_the_call(name: str, arguments: type[msgspec.Struct], *, effect: bool) -> Tool:
+    return _tool(
+        name,
+        arguments,
         effect=effect,
-        budget_s=budget_s,
-        filler=True,
-        queue=queue,
-        fallback=fallback,
+        budget_s=0.0,
+        filler=False,
+        queue="",
+        fallback="",
+        place="call",
     )
 
 
@@ -178,6 +239,8 @@ READ_BUDGET_S = 3.0
 EFFECT_BUDGET_S = 8.0
 """A booking is worth a second filler; it may have to wait for a lease to lapse (1.5 s) and run
 once more."""
+SUMMARY_BUDGET_S = 15.0
+"""No caller waits for it; a small model needs two to five seconds, and may be asked twice."""
 
 CATALOG: Final[Mapping[str, Tool]] = {
     tool.name: tool
@@ -187,6 +250,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
             FindSlots,
             effect=False,
             budget_s=READ_BUDGET_S,
+            filler=True,
             queue="lookup",
             fallback="I can't see the calendar just now. I can take your name and number, and "
             "someone from the practice will call you back with a time.",
@@ -196,7 +260,9 @@ CATALOG: Final[Mapping[str, Tool]] = {
             BookAppointment,
             effect=True,
             budget_s=EFFECT_BUDGET_S,
+            filler=True,
             queue="booking",
+            came_true=("booked",),
             fallback="I haven't had the confirmation from our calendar yet. Someone from the "
             "practice will call you to confirm your appointment.",
         ),
@@ -205,35 +271,57 @@ CATALOG: Final[Mapping[str, Tool]] = {
             LookupAppointment,
             effect=False,
             budget_s=READ_BUDGET_S,
+            filler=True,
             queue="lookup",
             fallback="I can't see your appointments just now. Someone from the practice can call "
             "you back about it.",
         ),
+        _answered_in_the_call("remember_details", RememberDetails, effect=False),
+        _answered_in_the_call("start_over", StartOver, effect=True),
+        _tool(
+            "summarise",
+            Summarise,
+            effect=False,
+            budget_s=SUMMARY_BUDGET_S,
+            filler=False,
+            queue="summary",  # an endpoint that hangs must not hold up a caller's tools
+            fallback="",
+            internal=True,
+            longest_arguments=60_000,
+        ),
     )
 }
-"""Name → tool. A start fails when the worker's bodies differ from it."""
+"""Name → tool. A start fails when the bodies, the worker's and the call's, differ from it."""
 
-QUEUES: Final = tuple(sorted({tool.queue for tool in CATALOG.values()}))
-"""Every queue there is, which is what a worker serves unless told otherwise."""
+OFFERED: Final = tuple(name for name, tool in CATALOG.items() if not tool.internal)
+"""Names an agent may be given."""
+
+QUEUED: Final = {name: tool for name, tool in CATALOG.items() if tool.place == "worker"}
+"""Those that are jobs for workers."""
+
+QUEUES: Final = tuple(sorted({tool.queue for tool in QUEUED.values()}))
+"""Every queue there is, which is what a worker serves unless told otherwise; the one for which
+no caller waits comes last."""
 
 LONGEST_BUDGET_S: Final = max(tool.budget_s for tool in CATALOG.values())
-
-_LONGEST_ARGUMENTS = 4096
-"""Characters; the longest honest request has about 300."""
 
 
 def decode_arguments(tool: Tool, text: str) -> msgspec.Struct:
     """What the agent sent, as the tool's argument struct.
 
     Optional fields that came as null or as empty text count as left out, because models send
-    them so. Nothing else is forgiven.
+    them so. A tool without fields takes whatever comes: nothing can be wrong in it. Nothing else is
+    forgiven.
 
     Raises:
         BadArguments: ``say`` tells the model which field to change. It never repeats a value.
     """
     fields = {field.encode_name: field for field in msgspec.structs.fields(tool.arguments)}
+    if not fields:
+        return tool.arguments()
     try:
-        sent = msgspec.json.decode(text, type=dict[str, Any]) if _fits(text) else None
+        fits = len(text) <= tool.longest_arguments
+        sent = msgspec.json.decode(text, type=dict[str, Any]) if fits else None
     except (msgspec.DecodeError, UnicodeEncodeError):
         sent = None
     if sent is None:
@@ -248,10 +336,6 @@ def decode_arguments(tool: Tool, text: str) -> msgspec.Struct:
         return msgspec.convert(given, tool.arguments)
     except msgspec.ValidationError as error:
         raise BadArguments(_correction(tool, str(error))) from None
-
-
-def _fits(text: str) -> bool:
-    return len(text) <= _LONGEST_ARGUMENTS
 
 
 def _correction(tool: Tool, complaint: str) -> str:
@@ -291,7 +375,28 @@ def _flat(field: dict[str, Any]) -> dict[str, Any]:
         del flat["default"]
     if "enum" in flat:
         flat.setdefault("type", "string")
+    if "additionalProperties" in flat:
+        # Models send what is a number or a yes as such, and are forgiven; they are asked for text.
+        flat["additionalProperties"] = {"type": "string"}
     return flat
+
+
+class _Result(msgspec.Struct):
+    result: str = ""
+
+
+_result_of: Final = msgspec.json.Decoder(_Result).decode
+
+
+def has_happened(tool: Tool, content: str) -> bool:
+    """True if this answer says that the effect of the tool came true.
+
+    False for any answer that changed nothing, and for what is no answer of ours.
+    """
+    try:
+        return _result_of(content).result in tool.came_true
+    except msgspec.DecodeError:
+        return False
 
 
 def effect_key(tool: Tool, practice: str, arguments: msgspec.Struct) -> str:

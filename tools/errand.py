@@ -13,6 +13,8 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     practice: str
     call_sid: str = ""
     idempotency_key: str = ""
+    attempt_s: float = 5.0
+    """Seconds in which this attempt has to come to its end."""
     still_mine: Callable[[], bool] = lambda: True
     """False once another worker may have taken the job over; costs no round trip."""
 

@@ -17,7 +17,7 @@ from arq import Worker, func
 from redis.exceptions import RedisError
 
 from tools import scripts
-from tools.catalog import CATALOG, LONGEST_BUDGET_S
+from tools.catalog import LONGEST_BUDGET_S, QUEUED
 from tools.claims import Claim, Claims
 from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
 from tools.contract import ToolOutcome
@@ -48,7 +48,7 @@ class ToolWorker(Worker):
                     timeout=tool.budget_s,
                     max_tries=most_tries(tool),
                 )
-                for tool in CATALOG.values()
+                for tool in QUEUED.values()
             ],
             queue_name=scripts.queue_key(claims.queues[0]),
             redis_pool=connect(redis_url),

@@ -2,25 +2,46 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
+import httpx
 import msgspec
 
 from tools.calendar import Calendar
+from tools.catalog import LONGEST_BUDGET_S
 from tools.database import open_engine
+from tools.summary import Endpoint
 from worker.settings import Settings
+
+ENDPOINT_TIMES: Final = httpx.Timeout(LONGEST_BUDGET_S, connect=2.0)
+"""The budget of a job ends it sooner; an address where nobody is at home is left quickly."""
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's resources."""
 
     calendar: Calendar
+    endpoint: Endpoint | None = None
+    """What condenses a talk; None: nobody is asked."""
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """The resources; the database is connected to when it is first asked something."""
+    """The resources; database and endpoint are connected to when they are first asked something."""
     engine = open_engine(settings.database_url)
     try:
-        yield Resources(calendar=Calendar(engine))
+        async with httpx.AsyncClient(timeout=ENDPOINT_TIMES) as client:
+            yield Resources(calendar=Calendar(engine), endpoint=_endpoint(settings, client))
     finally:
         await engine.dispose()
+
+
+def _endpoint(settings: Settings, client: httpx.AsyncClient) -> Endpoint | None:
+    if not settings.summary_url:
+        return None
+    return Endpoint(
+        client,
+        url=settings.summary_url,
+        model=settings.summary_model,
+        api_key=settings.summary_api_key,
+    )

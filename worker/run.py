@@ -12,20 +12,32 @@ import structlog
 
 from tools.booking import book_appointment
 from tools.calendar import Calendar
-from tools.catalog import CATALOG, Tool, decode_arguments, effect_key
+from tools.catalog import CATALOG, Summarise, Tool, decode_arguments, effect_key
 from tools.contract import VERSION, Done, Failed, ToolJob, ToolOutcome
 from tools.errand import Errand
 from tools.errors import BudgetSpent, LeaseLost, ToolError, Unavailable
 from tools.lookup import find_slots, lookup_appointment
-from tools.retries import within
+from tools.retries import ATTEMPT_SHARE, within
+from tools.summary import Summary, summarise
 from worker.resources import Resources
 
-Body = Callable[[Any, Calendar, Errand], Awaitable[msgspec.Struct]]
+Body = Callable[[Any, Resources, Errand], Awaitable[msgspec.Struct]]
+OnCalendar = Callable[[Any, Calendar, Errand], Awaitable[msgspec.Struct]]
+
+
+def _on_calendar(body: OnCalendar) -> Body:
+    return lambda asked, resources, errand: body(asked, resources.calendar, errand)
+
+
+async def _summarise(asked: Summarise, resources: Resources, errand: Errand) -> Summary:
+    return await summarise(asked, resources.endpoint, errand)
+
 
 BODIES: Final[Mapping[str, Body]] = {
-    "find_slots": find_slots,
-    "book_appointment": book_appointment,
-    "lookup_appointment": lookup_appointment,
+    "find_slots": _on_calendar(find_slots),
+    "book_appointment": _on_calendar(book_appointment),
+    "lookup_appointment": _on_calendar(lookup_appointment),
+    "summarise": _summarise,
 }
 """Tool → what does it."""
 
@@ -44,10 +56,13 @@ def check_bodies(
 ) -> None:
     """Refuse to start when the catalogue and the table of bodies differ.
 
+    What a call does by itself has its body there, and none here.
+
     Raises:
         RuntimeError: names the tools that one of them lacks.
     """
-    if missing := sorted(catalog.keys() ^ bodies.keys()):
+    queued = {name for name, tool in catalog.items() if tool.place == "worker"}
+    if missing := sorted(queued ^ bodies.keys()):
         raise RuntimeError(f"catalogue and bodies differ: {', '.join(missing)}")
 
 
@@ -111,10 +126,11 @@ class JobRun:
             practice=job.practice,
             call_sid=job.call_sid,
             idempotency_key=job.idempotency_key or effect_key(tool, job.practice, arguments),
+            attempt_s=left_s * ATTEMPT_SHARE,
             still_mine=still_mine,
         )
         body = self._bodies[tool.name]
-        answer = await within(left_s, lambda: body(arguments, self._resources.calendar, errand))
+        answer = await within(left_s, lambda: body(arguments, self._resources, errand))
         return Done(
             function_call_id=job.function_call_id,
             tool=tool.name,

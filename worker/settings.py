@@ -6,9 +6,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tools import connections, database, environment, logs, reports
+from tools import connections, database, environment, logs, reports, summary
 from tools.catalog import LONGEST_BUDGET_S, QUEUES
 from tools.database import DEFAULT_URL
+from tools.environment import BadSetting
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -24,6 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """Jobs at once from each queue; a tool that hangs fills its own queue's slots only."""
     worker_drain_s: Annotated[float, Meta(ge=0, le=300)] = LONGEST_BUDGET_S + 1.0
     """Seconds that running jobs have to finish once the worker is told to stop."""
+    summary_url: str = ""
+    """Base of an OpenAI-compatible API that condenses what was said; empty: nobody is asked."""
+    summary_model: str = ""
+    summary_api_key: str = ""
     sentry_dsn: str = ""
     log_level: str = "INFO"
 
@@ -39,15 +44,20 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises:
         BadSetting: one is wrong; the message names it, never its value.
     """
-    return environment.read(
+    settings = environment.read(
         Settings,
         environ,
         redis_url=connections.check_url,
         database_url=database.check_url,
         worker_queues=_check_queues,
+        summary_url=summary.check_url,
+        summary_api_key=summary.check_key,
         sentry_dsn=reports.check_dsn,
         log_level=logs.level_number,
     )
+    if settings.summary_url and not settings.summary_model:
+        raise BadSetting("SUMMARY_MODEL: required where SUMMARY_URL is set")
+    return settings
 
 
 def _check_queues(names: str) -> None:

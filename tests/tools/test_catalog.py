@@ -6,11 +6,17 @@ import pytest
 
 from tools.catalog import (
     CATALOG,
+    OFFERED,
+    QUEUED,
     QUEUES,
     BookAppointment,
     FindSlots,
+    RememberDetails,
+    StartOver,
+    Tool,
     decode_arguments,
     effect_key,
+    has_happened,
     parameters_schema,
 )
 from tools.errors import BadArguments
@@ -37,16 +43,42 @@ def refusal(tool: str, text: str) -> str:
     return refused.value.say
 
 
-def test_every_tool_tells_the_model_what_it_does_and_the_caller_what_if_not() -> None:
-    for tool in CATALOG.values():
-        assert tool.description
-        assert "\n" not in tool.description
-        assert tool.fallback.endswith(".")
-        assert 0 < tool.budget_s <= 10
-        assert tool.queue in QUEUES
+@pytest.mark.parametrize("tool", CATALOG.values(), ids=CATALOG)
+def test_every_tool_says_what_it_does(tool: Tool) -> None:
+    assert tool.description
+    assert "\n" not in tool.description
+    assert tool.effect or not tool.came_true
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", sorted(set(QUEUED) & set(OFFERED)))
+def test_a_tool_a_caller_waits_for_has_a_queue_a_budget_and_words_for_the_worst(name: str) -> None:
+    tool = CATALOG[name]
+
+    assert tool.queue in QUEUES
+    assert 0 < tool.budget_s <= 10
+    assert tool.fallback.endswith(".")
+    assert tool.effect == bool(tool.came_true)
+
+
+@pytest.mark.parametrize("name", sorted(set(CATALOG) - set(QUEUED)))
+def test_a_tool_of_the_call_needs_no_queue_and_no_time(name: str) -> None:
+    tool = CATALOG[name]
+
+    assert tool.place == "call"
+    assert (tool.queue, tool.budget_s, tool.filler, tool.fallback) == ("", 0.0, False, "")
+
+
+def test_no_agent_is_offered_what_is_internal() -> None:
+    assert set(CATALOG) - set(OFFERED) == {"summarise"}
+    assert CATALOG["summarise"].internal
+
+
+def test_what_no_caller_waits_for_has_a_queue_of_its_own_and_comes_last() -> None:
+    assert QUEUES[-1] == CATALOG["summarise"].queue
+    assert [name for name, tool in QUEUED.items() if tool.queue == QUEUES[-1]] == ["summarise"]
+
+
+@pytest.mark.parametrize("name", OFFERED)
 def test_a_tools_parameters_are_one_flat_schema_with_every_field_described(name: str) -> None:
     schema = parameters_schema(CATALOG[name])
 
@@ -58,8 +90,65 @@ def test_a_tools_parameters_are_one_flat_schema_with_every_field_described(name:
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) <= set(schema["properties"])
     for field in schema["properties"].values():
-        assert field["type"] == "string"
+        assert field["type"] in ("string", "object")
         assert field["description"]
+
+
+def test_details_are_asked_for_as_text_by_name() -> None:
+    details = parameters_schema(CATALOG["remember_details"])["properties"]["details"]
+
+    assert details["type"] == "object"
+    assert details["additionalProperties"] == {"type": "string"}
+    assert (details["minProperties"], details["maxProperties"]) == (1, 20)
+
+
+def test_details_of_any_plain_sort_are_taken() -> None:
+    text = '{"details": {"name": "Ann", "number": 5550100122, "new": true, "day": null, "n": 1.5}}'
+
+    assert decode_arguments(CATALOG["remember_details"], text) == RememberDetails(
+        details={"name": "Ann", "number": 5550100122, "new": True, "day": None, "n": 1.5}
+    )
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "Secret",
+        {},
+        {"name": ["Secret"]},
+        {"name": "Secret" * 40},
+        {"Secret" * 40: "x"},
+        {"": "Secret"},
+        {"number": 10**19},
+        {f"Secret {n}": "x" for n in range(21)},
+    ],
+)
+def test_details_of_another_shape_are_given_back_without_repeating_them(details: Any) -> None:
+    said = refusal("remember_details", json.dumps({"details": details}))
+
+    assert said.startswith("details is not as it should be. Name and value of each detail")
+    assert "Secret" not in said
+
+
+@pytest.mark.parametrize("text", ["{}", "", "null", '{"reason": "she said so"}'])
+def test_a_tool_without_fields_takes_whatever_comes(text: str) -> None:
+    assert decode_arguments(CATALOG["start_over"], text) == StartOver()
+
+
+@pytest.mark.parametrize(
+    ("content", "happened"),
+    [
+        ('{"result":"booked","say":"x"}', True),
+        ('{"result":"slot_taken","say":"x"}', False),
+        ('{"say":"x"}', False),
+        ('{"result":["booked"]}', False),
+        ("booked", False),
+        ("", False),
+    ],
+)
+def test_an_effect_has_happened_only_if_its_answer_says_so(content: str, happened: bool) -> None:
+    assert has_happened(BOOK, content) is happened
+    assert not has_happened(FIND, content)
 
 
 def test_only_optional_fields_may_be_left_out() -> None:

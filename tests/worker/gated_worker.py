@@ -10,7 +10,7 @@ import time
 import msgspec
 import redis.asyncio
 
-from tools.catalog import CATALOG, FindSlots
+from tools.catalog import QUEUED, FindSlots
 from tools.errand import Errand
 from tools.leases import LEASE_S
 from worker import process
@@ -23,7 +23,7 @@ class Waited(msgspec.Struct):
     by: int
 
 
-async def wait(asked: FindSlots, _calendar: object, errand: Errand) -> Waited:
+async def wait(asked: FindSlots, _resources: object, errand: Errand) -> Waited:
     async with redis.asyncio.Redis.from_url(os.environ["REDIS_URL"]) as gate:
         await gate.rpush("test:came", f"{errand.call_sid} {os.getpid()}")
         if getattr(asked, "service", "") == "block":
@@ -36,7 +36,7 @@ async def wait(asked: FindSlots, _calendar: object, errand: Errand) -> Waited:
 
 class GatedRun(JobRun):
     def __init__(self, resources: object) -> None:
-        super().__init__(resources, bodies=dict.fromkeys(CATALOG, wait))
+        super().__init__(resources, bodies=dict.fromkeys(QUEUED, wait))
 
 
 process.JobRun = GatedRun

@@ -5,11 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from bridge.call.local import LOCAL, check_local
 from tools.calendar import Calendar
-from tools.catalog import CATALOG
+from tools.catalog import CATALOG, QUEUED
 from tools.contract import VERSION, Done, Failed, ToolJob
 from tools.errand import Errand
 from tools.errors import BadArguments, LeaseLost, Unavailable
+from tools.retries import ATTEMPT_SHARE
 from worker.resources import Resources
 from worker.run import BODIES, JobRun, check_bodies
 
@@ -54,7 +56,7 @@ async def outcome_of(
 
     run = JobRun(
         Resources(calendar=Calendar.__new__(Calendar)),
-        bodies=dict.fromkeys(CATALOG, body or answer),
+        bodies=dict.fromkeys(QUEUED, body or answer),
         wall_clock=lambda: now,
     )
     return await run.outcome(job, tries=tries, still_mine=lambda: True)
@@ -67,13 +69,22 @@ def failing(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-def test_every_tool_has_a_body_and_no_body_is_without_a_tool() -> None:
+def test_every_tool_has_one_body_and_no_body_is_without_a_tool() -> None:
     check_bodies()
-    assert BODIES.keys() == CATALOG.keys()
+    check_local()
+    assert BODIES.keys() | LOCAL.keys() == CATALOG.keys()
+    assert not BODIES.keys() & LOCAL.keys()
+    assert BODIES.keys() == QUEUED.keys()
 
 
 @pytest.mark.parametrize(
-    "bodies", [{}, {**BODIES, "make_tea": BODIES["find_slots"]}], ids=["missing", "unknown"]
+    "bodies",
+    [
+        {},
+        {**BODIES, "make_tea": BODIES["find_slots"]},
+        {**BODIES, "start_over": BODIES["summarise"]},
+    ],
+    ids=["missing", "unknown", "the call's own"],
 )
 def test_a_start_fails_when_catalogue_and_bodies_differ(bodies: Any) -> None:
     with pytest.raises(RuntimeError, match="differ"):
@@ -89,7 +100,7 @@ async def test_an_answer_is_json_for_the_agent() -> None:
 async def test_the_body_is_told_on_whose_behalf_it_runs() -> None:
     errands: list[Errand] = []
 
-    async def body(_asked: Any, _calendar: Any, errand: Errand) -> Answer:
+    async def body(_asked: Any, _resources: Any, errand: Errand) -> Answer:
         errands.append(errand)
         return Answer(say="Yes.")
 
@@ -97,6 +108,7 @@ async def test_the_body_is_told_on_whose_behalf_it_runs() -> None:
     await outcome_of(a_job(**BOOKING, idempotency_key="from the bridge"), body)
 
     made, given = errands
+    assert made.attempt_s == 8.0 * ATTEMPT_SHARE
     assert (made.practice, made.call_sid) == ("hillside", "CA1")
     assert made.idempotency_key.startswith("book:")
     assert given.idempotency_key == "from the bridge"
@@ -107,6 +119,7 @@ async def test_the_body_is_told_on_whose_behalf_it_runs() -> None:
     [
         ({"version": VERSION + 1}, 1, "version"),
         ({"tool": "make_tea"}, 1, "unknown_tool"),
+        ({"tool": "start_over"}, 1, "unknown_tool"),
         ({"arguments": "{}"}, 1, "bad_arguments"),
         ({"asked_utc": NOW - 3.0}, 1, "budget_spent"),
         ({**BOOKING, "asked_utc": NOW - 9.0}, 1, "budget_spent"),

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from typing import Any
 
+from tests.tools.chat_endpoint import Server, answers, says
 from tools import scripts
 from tools.connections import connect
 from tools.contract import Done, Failed
@@ -50,6 +51,40 @@ async def test_a_caller_finds_a_time_books_it_and_finds_it_again(
     assert again == booked
     assert [each["start"] for each in found["appointments"]] == [offer["start"]]
     assert appointments(sqlite_url) == 1
+
+
+TALK = json.dumps({"said": [{"by": "caller", "text": "I want to come on Tuesday. Hm. Well."}]})
+
+
+async def test_what_was_said_is_condensed_by_the_endpoint_of_the_settings(
+    start_worker: Any, bridge: Any
+) -> None:
+    async with Server(says("She wants Tuesday.")) as endpoint:
+        start_worker(SUMMARY_URL=endpoint.url, SUMMARY_MODEL="small", SUMMARY_API_KEY="sk-1")
+        await bridge.ask("s1", tool="summarise", arguments=TALK)
+
+        made = content(await bridge.answer("s1"))
+
+    assert made == {"result": "summary", "summary": "She wants Tuesday.", "by": "model"}
+    assert endpoint.requests[0].headers["authorization"] == "Bearer sk-1"
+
+
+async def test_without_an_endpoint_or_with_one_that_fails_sentences_are_chosen(
+    start_worker: Any, bridge: Any
+) -> None:
+    async with Server(answers(500)) as endpoint:
+        worker = start_worker(SUMMARY_URL=endpoint.url, SUMMARY_MODEL="small")
+        await bridge.ask("s1", tool="summarise", arguments=TALK)
+        failed = content(await bridge.answer("s1"))
+        worker.signal(signal.SIGTERM)
+        assert await worker.ended() == 0
+        without = start_worker()
+        await bridge.ask("s2", tool="summarise", arguments=TALK)
+        chosen = content(await bridge.answer("s2"))
+
+    assert failed == chosen
+    assert chosen["summary"] == ("Caller: I want to come on Tuesday.\nCaller: Hm.\nCaller: Well.")
+    assert "Tuesday" not in worker.said() + without.said()
 
 
 async def test_arguments_that_cannot_be_are_answered_and_the_worker_goes_on(

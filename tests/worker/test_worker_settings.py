@@ -21,6 +21,19 @@ def test_a_variable_set_to_nothing_is_not_set_and_strangers_are_passed_over() ->
 
 
 @pytest.mark.parametrize(
+    "url", ["https://llm.example.com/v1", "http://localhost:11434/v1", "http://[::1]:8000"]
+)
+def test_an_endpoint_for_summaries_has_an_address_and_a_model(url: str) -> None:
+    settings = load({"SUMMARY_URL": url, "SUMMARY_MODEL": "small", "SUMMARY_API_KEY": "sk-1_a"})
+
+    assert (settings.summary_url, settings.summary_model) == (url, "small")
+
+
+def test_without_an_endpoint_nobody_is_asked_for_summaries() -> None:
+    assert load({}).summary_url == ""
+
+
+@pytest.mark.parametrize(
     ("environ", "complaint"),
     [
         ({"WORKER_QUEUES": "tea"}, "WORKER_QUEUES: expected names out of"),
@@ -31,6 +44,15 @@ def test_a_variable_set_to_nothing_is_not_set_and_strangers_are_passed_over() ->
         ({"WORKER_DRAIN_S": "-3"}, "WORKER_DRAIN_S: expected float >= 0"),
         ({"WORKER_DRAIN_S": "nan"}, "WORKER_DRAIN_S"),
         ({"WORKER_DRAIN_S": "inf"}, "WORKER_DRAIN_S"),
+        ({"SUMMARY_URL": "https://llm.example.com/v1"}, "SUMMARY_MODEL: required where"),
+        ({"SUMMARY_URL": "llm.example.com"}, "SUMMARY_URL: expected https"),
+        ({"SUMMARY_URL": "https://"}, "SUMMARY_URL: expected https"),
+        ({"SUMMARY_URL": "https://[::1"}, "SUMMARY_URL: expected https"),
+        ({"SUMMARY_URL": "ftp://llm.example.com"}, "SUMMARY_URL: expected https"),
+        ({"SUMMARY_URL": "http://llm.example.com/v1"}, "SUMMARY_URL: http:// is for loopback"),
+        ({"SUMMARY_API_KEY": "two words"}, "SUMMARY_API_KEY: expected"),
+        ({"SUMMARY_API_KEY": "line\n"}, "SUMMARY_API_KEY: expected"),
+        ({"SUMMARY_API_KEY": "schlüssel"}, "SUMMARY_API_KEY: expected"),
     ],
 )
 def test_a_wrong_value_is_named(environ: dict[str, str], complaint: str) -> None:
