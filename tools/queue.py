@@ -16,7 +16,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from tools import scripts
-from tools.catalog import CATALOG, QUEUES
+from tools.catalog import QUEUED, QUEUES
 from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
 from tools.contract import ToolJob, ToolOutcome
 from tools.errors import BadArguments, Unavailable
@@ -91,6 +91,7 @@ class ToolQueue:
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._enqueue_script = self._redis.register_script(scripts.ENQUEUE)
+        self._cancel_script = self._redis.register_script(scripts.CANCEL)
         self._look_script = self._redis.register_script(scripts.LOOK)
         self._depth_script = self._redis.register_script(scripts.DEPTH)
 
@@ -136,13 +137,13 @@ class ToolQueue:
         """Put a job on its queue, once, however often it is asked; stamped if it is not yet.
 
         Raises:
-            BadArguments: there is no such tool.
+            BadArguments: there is no such tool, or it is none for a worker.
             Unavailable: Redis could not be reached in ``patience_s`` (or the job's budget, if
                 that is shorter). The job may still have arrived and run: ``say`` is true either
                 way, and the outcome, if one comes, is delivered.
         """
-        if job.tool not in CATALOG:
-            raise BadArguments(f"There are only these tools: {', '.join(CATALOG)}.")
+        if job.tool not in QUEUED:
+            raise BadArguments(f"There are only these tools: {', '.join(QUEUED)}.")
         if not job.asked_utc:
             job = msgspec.structs.replace(job, asked_utc=self._wall_clock())
         self._forget_old()
@@ -156,7 +157,31 @@ class ToolQueue:
         except (RedisError, OSError) as error:
             if not job.effect:  # of an effect that may come true its call still wants to hear
                 self._asked.pop(job.job_id, None)
-            raise Unavailable(CATALOG[job.tool].fallback, reason=f"queue: {error!r}") from error
+            raise Unavailable(QUEUED[job.tool].fallback, reason=f"queue: {error!r}") from error
+
+    async def cancel(self, call_sid: str, function_call_id: str, tool: str) -> bool:
+        """Take a read off its queue that nobody wants any more; True if it never began.
+
+        One that runs already is left to end: its outcome is delivered as ever and means nothing to
+        the call. So is one whose ``submit`` is still under way. An effect is never taken off: the
+        agent may have dropped it, but the caller asked for it.
+
+        Raises:
+            ValueError: the tool has an effect, or is none for a worker: our mistake.
+            Unavailable: Redis could not be reached in ``patience_s``.
+        """
+        known = QUEUED.get(tool)
+        if known is None or known.effect:
+            raise ValueError(f"{tool} cannot be cancelled")
+        job_id = f"{call_sid}:{function_call_id}"
+        self._asked.pop(job_id, None)  # what is gone on purpose is not sent again
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return bool(
+                    await self._cancel_script(keys=[scripts.queue_key(known.queue)], args=[job_id])
+                )
+        except (RedisError, OSError) as error:
+            raise Unavailable("That may still run.", reason=f"queue: {error!r}") from error
 
     async def depth(self, queues: Iterable[str] = QUEUES) -> list[QueueDepth]:
         """How full the queues are.
@@ -189,7 +214,7 @@ class ToolQueue:
                 await asyncio.sleep(pause_s)
 
     async def _enqueue(self, job: ToolJob) -> None:
-        queue = CATALOG[job.tool].queue
+        queue = QUEUED[job.tool].queue
         answer = await self._enqueue_script(
             keys=[scripts.queue_key(queue), scripts.bell_key(queue)],
             args=[job.job_id, encode_job(job), scripts.RECORD_KEPT_MS],

@@ -234,6 +234,21 @@ return freed
 """
 )
 
+CANCEL: Final = (
+    _NAMES
+    + """
+-- KEYS queue. ARGV id. 1 when the job never began and never will, 0 when it did or is not there.
+-- One whose worker died has begun; it is taken off as well, so that no other does it in vain.
+local id = ARGV[1]
+if redis.call('EXISTS', result_of(id), holder_of(id)) > 0 then return 0 end
+local begun = tonumber(redis.call('GET', tries_of(id)) or '0') > 0
+redis.call('DEL', record_of(id), tries_of(id))
+local there = redis.call('ZREM', KEYS[1], id)
+if begun then return 0 end
+return there
+"""
+)
+
 LOOK: Final = (
     _NAMES
     + """

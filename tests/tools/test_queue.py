@@ -286,6 +286,156 @@ async def test_an_unknown_tool_never_reaches_the_queue(queue: ToolQueue) -> None
         await queue.submit(a_job(tool="make_tea"))
 
 
+@pytest.mark.parametrize("tool", ["remember_details", "start_over"])
+async def test_what_a_call_does_by_itself_never_reaches_the_queue(
+    queue: ToolQueue, tool: str
+) -> None:
+    with pytest.raises(BadArguments, match="find_slots"):
+        await queue.submit(a_job(tool=tool))
+
+
+async def test_a_read_that_has_not_begun_is_taken_off_and_leaves_nothing(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job("f1"))
+    await queue.submit(a_job("f2"))
+
+    assert await queue.cancel("CA1", "f1", "find_slots")
+
+    taken, _ = await claims.take({"lookup": 9}, hold_s=30.0)
+    assert [claim.job_id for claim in taken] == ["CA1:f2"]
+    assert await raw.keys("*CA1:f1*") == []
+
+
+async def test_a_read_that_runs_is_left_to_end_and_its_outcome_comes(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    await queue.submit(a_job())
+    claim = await take_one(claims)
+
+    assert not await queue.cancel("CA1", "f1", "find_slots")
+
+    assert await finish(claims, claim, an_outcome())
+    assert await caller.heard() == [an_outcome()]
+
+
+async def test_a_read_whose_result_is_there_keeps_it(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job())
+    await finish(claims, await take_one(claims), an_outcome())
+
+    assert not await queue.cancel("CA1", "f1", "find_slots")
+
+    assert await raw.exists("arq:result:CA1:f1")
+
+
+async def test_cancelling_again_or_what_was_never_asked_is_nothing(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job())
+    await queue.submit(a_job(call_sid="CA2"))
+
+    cancelled = [await queue.cancel("CA1", "f1", "find_slots") for _ in range(3)]
+    unknown = await queue.cancel("CA9", "f1", "find_slots")
+
+    assert cancelled == [True, False, False]
+    assert not unknown
+    assert await raw.zrange(scripts.queue_key("lookup"), 0, -1) == [b"CA2:f1"]
+
+
+async def test_a_read_that_was_given_back_has_not_begun(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    await queue.submit(a_job())
+    await claims.give_back(await take_one(claims))
+
+    assert await queue.cancel("CA1", "f1", "find_slots")
+    assert await claims.take({"lookup": 9}, hold_s=30.0) == ([], None)
+
+
+async def test_a_read_of_a_dead_worker_is_taken_off_but_may_have_run(
+    redis_url: str, queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    await queue.submit(a_job())
+    async with Claims(redis_url, QUEUES) as dead:
+        await take_one(dead)
+        await claims.release(dead.token)
+
+        assert not await queue.cancel("CA1", "f1", "find_slots")
+
+    assert await claims.take({"lookup": 9}, hold_s=30.0) == ([], None)
+
+
+async def test_a_frozen_workers_late_result_of_a_cancelled_read_harms_nobody(
+    redis_url: str, queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    await queue.submit(a_job())
+    async with Claims(redis_url, QUEUES) as frozen:
+        claim = await take_one(frozen)
+        await claims.release(frozen.token)
+        await queue.cancel("CA1", "f1", "find_slots")
+
+        await finish(frozen, claim, an_outcome())
+
+    assert await caller.heard() == [an_outcome()]
+
+
+async def test_a_cancelled_read_is_not_sent_again_when_the_line_is_new(
+    queue: ToolQueue, claims: Claims, caller: Caller, raw: ArqRedis
+) -> None:
+    await queue.submit(a_job("f1"))
+    await queue.cancel("CA1", "f1", "find_slots")
+    await queue.submit(a_job("f2"))
+    await raw.delete(scripts.job_key("CA1:f2"), scripts.queue_key("lookup"))
+    await raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+    claim = await take_one(claims)  # f2 was lost, and is sent again
+
+    taken, _ = await claims.take({"lookup": 9}, hold_s=30.0)
+    assert (claim.job_id, taken) == ("CA1:f2", [])
+
+
+async def test_claims_and_cancels_side_by_side_never_both_have_a_job(
+    queue: ToolQueue, claims: Claims, caller: Caller
+) -> None:
+    ids = [f"f{n}" for n in range(60)]
+    for function_call_id in ids:
+        await queue.submit(a_job(function_call_id))
+
+    async def take_all() -> list[str]:
+        taken: list[str] = []
+        for _ in ids:
+            some, _ = await claims.take({"lookup": 1}, hold_s=30.0)
+            taken += [claim.job_id.removeprefix("CA1:") for claim in some]
+        return taken
+
+    async def cancel_all() -> list[str]:
+        return [id for id in reversed(ids) if await queue.cancel("CA1", id, "find_slots")]
+
+    taken, cancelled = await asyncio.gather(take_all(), cancel_all())
+
+    assert sorted(taken + cancelled) == sorted(ids)
+    assert taken
+    assert cancelled
+
+
+@pytest.mark.parametrize("tool", ["book_appointment", "make_tea", "start_over"])
+async def test_an_effect_is_never_taken_off(queue: ToolQueue, tool: str, raw: ArqRedis) -> None:
+    await queue.submit(a_job(tool="book_appointment", effect=True))
+
+    with pytest.raises(ValueError, match=tool):
+        await queue.cancel("CA1", "f1", tool)
+
+    assert await raw.zcard(scripts.queue_key("booking")) == 1
+
+
+async def test_without_redis_nothing_is_known_to_be_cancelled(tmp_path: Any) -> None:
+    async with ToolQueue(f"unix://{tmp_path}/none.sock", patience_s=0.2) as queue:
+        with pytest.raises(Unavailable):
+            await queue.cancel("CA1", "f1", "find_slots")
+
+
 async def test_the_depth_of_each_queue_is_known(queue: ToolQueue, claims: Claims) -> None:
     for n in range(3):
         await queue.submit(a_job(f"f{n}"))
