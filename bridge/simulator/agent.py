@@ -8,10 +8,13 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.datastructures import Headers
@@ -26,11 +29,12 @@ from bridge.simulator.endings import ClientLeft, Closed, Cut, Dropped, Hung
 from bridge.simulator.faults import Faults, struck
 from bridge.simulator.options import Options
 from bridge.simulator.routes import Routes, authorised
+from bridge.simulator.sayings import known_sounds
 from bridge.simulator.scenario import Scenario, load
 from bridge.simulator.session import Session
 from bridge.simulator.speech import SpeechRoute
 from bridge.simulator.strict.shapes import Refused
-from bridge.simulator.voices import CALLER, Voices
+from bridge.simulator.voices import Voices
 from bridge.wire.deepgram import Error, encode
 
 AGENT_PATH = "/v1/agent/converse"
@@ -63,7 +67,7 @@ class Emulator:
         self.board = Board(load(options.scenario))
         self.port = 0
         self._connections: set[_Connection] = set()
-        self._ears: dict[tuple[str, ...], Ears] = {}
+        self._ears: dict[bytes, Ears] = {}
 
     @property
     def agent_url(self) -> str:
@@ -124,13 +128,11 @@ class Emulator:
         await _end(connection, await session.run(), notes, self.options.pace)
 
     async def _ears_for(self, scenario: Scenario) -> Ears:
-        lines = tuple(scenario.caller_lines())
-        known = self._ears.get(lines)
+        said = msgspec.json.encode((scenario.caller, scenario.line, scenario.seed))
+        known = self._ears.get(said)
         if known is None:
-            known = await asyncio.to_thread(
-                lambda: Ears({line: self.voices.render(line, CALLER) for line in lines})
-            )
-            self._ears[lines] = known
+            known = await asyncio.to_thread(lambda: Ears(known_sounds(scenario, self.voices)))
+            self._ears[said] = known
         return known
 
 
@@ -159,7 +161,7 @@ async def _end(
         case Refused():
             await _end_with_error(connection, ending, notes, pace)
         case Dropped():
-            connection.transport.abort()
+            _reset(connection)
         case Cut():
             await _end_tcp(connection)
         case Closed(code=code):
@@ -188,6 +190,13 @@ async def _end_with_error(
         await _end_tcp(connection)
     else:
         await connection.close(close_code)
+
+
+def _reset(connection: ServerConnection) -> None:
+    """Closing with no time to linger sends a reset instead of the end of the stream."""
+    sock = connection.transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.transport.abort()
 
 
 def _close_without_status(connection: ServerConnection) -> None:
