@@ -1,6 +1,7 @@
 """Days, times and lists as they are said aloud, in American English.
 
-A voice reads "12/01" and "9:30" in surprising ways; words leave it nothing to guess.
+A voice reads "12/01" and "9:30" in surprising ways; words leave it nothing to guess. Leaves
+numbers, money and phone numbers to ``figures``.
 """
 
 from collections.abc import Sequence
@@ -8,23 +9,8 @@ from datetime import date, datetime, time
 from itertools import groupby
 from typing import Final
 
-_ONES: Final = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
-    "nineteen",
-)
-_TENS: Final = {2: "twenty", 3: "thirty", 4: "forty", 5: "fifty"}
-_IRREGULAR: Final = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-    "twenty": "twentieth",
-    "thirty": "thirtieth",
-}
+from tools.figures import number, ordinal
+
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
     *("Saturday", "Sunday"),
@@ -36,20 +22,6 @@ _MONTHS: Final = (
 _NAMED: Final = {(0, 0): "midnight", (12, 0): "noon"}
 _SAID_WITHOUT_YEAR: Final = 300
 """Days; a date farther off than that is said with its year."""
-
-
-def number(value: int) -> str:
-    """0 to 59 as words: ``forty-five``."""
-    if value < len(_ONES):
-        return _ONES[value]
-    tens, ones = divmod(value, 10)
-    return _TENS[tens] if ones == 0 else f"{_TENS[tens]}-{_ONES[ones]}"
-
-
-def ordinal(value: int) -> str:
-    """1 to 31 as words: ``twenty-first``."""
-    head, dash, tail = number(value).rpartition("-")
-    return head + dash + _IRREGULAR.get(tail, f"{tail}th")
 
 
 def day(value: date, today: date) -> str:
@@ -65,11 +37,13 @@ def day(value: date, today: date) -> str:
 
 
 def year(value: int) -> str:
-    """``twenty twenty-six``; good from 2010 to 2099, except for the round ones."""
+    """``twenty twenty-six``, ``nineteen oh five``, ``nineteen hundred``, ``two thousand five``."""
     century, rest = divmod(value, 100)
-    if rest < 10 or rest > 59:
-        return str(value)
-    return f"{number(century)} {number(rest)}"
+    if century % 10 == 0 and rest < 10:
+        return number(value)
+    if rest == 0:
+        return f"{number(century)} hundred"
+    return f"{number(century)} {'oh ' if rest < 10 else ''}{number(rest)}"
 
 
 def clock(value: time) -> str:

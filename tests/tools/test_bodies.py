@@ -1,11 +1,14 @@
 import json
+import re
+import typing
 from typing import Any
 
+import msgspec
 import pytest
 
 from tools.booking import Booked, SlotTaken, book_appointment
 from tools.calendar import Calendar
-from tools.catalog import CATALOG, decode_arguments
+from tools.catalog import CATALOG, QUEUED, decode_arguments
 from tools.database import open_engine
 from tools.errand import Errand
 from tools.errors import BadArguments, LeaseLost, ToolError, Unavailable
@@ -252,3 +255,75 @@ async def test_a_database_without_tables_is_unavailable_and_says_nothing_of_a_pa
 
     assert "Ann" not in repr(refused.value)
     assert "Ann" not in repr(refused.value.__cause__)
+
+
+# --- what is written to be spoken --------------------------------------------------------------
+
+UNSPEAKABLE = re.compile(r"[0-9*_#`|<>{}\[\]\\/@&%$€~^=+]|\s{2,}|\n|https?:|--")
+"""Figures, signs and markup: a voice reads them out, or in a way nobody expects."""
+
+
+def says(result: Any) -> list[str]:
+    """Every ``say`` of a result, however deep."""
+    match result:
+        case dict():
+            own = [text for key, text in result.items() if key == "say"]
+            return own + [text for value in result.values() for text in says(value)]
+        case list() | tuple():
+            return [text for each in result for text in says(each)]
+        case _:
+            return []
+
+
+async def every_result(calendar: Calendar, errand: Errand) -> list[Any]:
+    """One of each sort of answer, and of each sort of time."""
+    results = [
+        await find(calendar, errand, service="cleaning"),
+        await find(calendar, errand, service="cleaning", from_day="2026-12-07"),
+        await find(calendar, errand, service="filling", part_of_day="afternoon"),
+        await find(
+            calendar, errand, service="cleaning", from_day="2026-11-26", to_day="2026-11-26"
+        ),
+        await find(calendar, errand, service="emergency", from_day="2027-12-01"),
+        await find(calendar, errand, service="crown"),
+        await find(calendar, errand, service="filling", provider="Doctor Smith"),
+        await lookup_appointment(asked("lookup_appointment", phone="5550109999"), calendar, errand),
+    ]
+    for start in ("2026-11-23T08:00", "2026-12-01T09:30", "2026-12-01T13:30", "2027-02-03T12:00"):
+        results += [await book(calendar, errand, start=start) for _ in range(2)]
+        results += [
+            await book(calendar, errand, start=start, patient_name=f"Early Bird {letter}")
+            for letter in "ABC"
+        ]
+    results += [
+        await book(calendar, errand, start="2028-11-27T09:30"),
+        await lookup_appointment(asked("lookup_appointment", phone=ANN["phone"]), calendar, errand),
+    ]
+    return results
+
+
+async def test_no_result_says_what_a_voice_cannot_read(calendar: Calendar, errand: Errand) -> None:
+    results = await every_result(calendar, errand)
+
+    sorts = {type(result) for result in results}
+    assert sorts == {Booked, SlotTaken, Offers, NothingFree, Unclear, Found}
+    said = [text for result in results for text in says(msgspec.to_builtins(result))]
+    assert len(said) > 40
+    assert [text for text in said if UNSPEAKABLE.search(text)] == []
+
+
+@pytest.mark.parametrize("text", [tool.fallback for tool in QUEUED.values() if tool.fallback])
+def test_no_fallback_says_what_a_voice_cannot_read(text: str) -> None:
+    assert not UNSPEAKABLE.search(text)
+
+
+@pytest.mark.parametrize("body", [book_appointment, find_slots, lookup_appointment])
+def test_an_effect_comes_true_by_a_word_its_body_knows_and_every_answer_has_something_to_say(
+    body: Any,
+) -> None:
+    answer = typing.get_type_hints(body)["return"]
+    sorts = typing.get_args(answer) or (answer,)
+    words = {msgspec.inspect.type_info(sort).tag for sort in sorts}
+
+    assert set(CATALOG[body.__name__].came_true) <= words
+    assert all("say" in sort.__struct_fields__ for sort in sorts)

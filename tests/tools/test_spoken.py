@@ -42,21 +42,11 @@ def test_times_are_words(at: time, said: str) -> None:
         (date(2026, 12, 12), "Saturday, December twelfth"),
         (date(2027, 1, 22), "Friday, January twenty-second"),
         (date(2027, 12, 31), "Friday, December thirty-first, twenty twenty-seven"),
-        (date(2105, 2, 3), "Tuesday, February third, 2105"),
+        (date(2105, 2, 3), "Tuesday, February third, twenty-one oh five"),
     ],
 )
 def test_days_are_words_and_far_ones_have_a_year(day: date, said: str) -> None:
     assert spoken.day(day, TODAY) == said
-
-
-def test_every_day_of_a_month_has_an_ordinal() -> None:
-    said = [spoken.ordinal(n) for n in range(1, 32)]
-
-    assert len(set(said)) == 31
-    assert {word[-2:] for word in said} == {"st", "nd", "rd", "th"}
-    assert said[7] == "eighth"
-    assert said[8] == "ninth"
-    assert said[18:21] == ["nineteenth", "twentieth", "twenty-first"]
 
 
 def test_inside_a_sentence_only_a_date_takes_on() -> None:
@@ -76,3 +66,19 @@ def test_lists_and_articles() -> None:
     assert spoken.all_of(["a", "b", "c"]) == "a, b, and c"
     assert spoken.a("emergency visit") == "an emergency visit"
     assert spoken.a("cleaning") == "a cleaning"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1905, "nineteen oh five"),
+        (1985, "nineteen eighty-five"),
+        (1900, "nineteen hundred"),
+        (2000, "two thousand"),
+        (2005, "two thousand five"),
+        (2026, "twenty twenty-six"),
+        (2100, "twenty-one hundred"),
+    ],
+)
+def test_years_are_words_also_those_of_birth(value: int, said: str) -> None:
+    assert spoken.year(value) == said
