@@ -17,6 +17,7 @@ APOLOGY = "Sorry, please call again."
 TIME_IS_UP = "We have to end here. Goodbye."
 UNHEARD = "I can't hear you. Goodbye."
 COVER = "One moment, I'm still here."
+NOTICE = "This call may be recorded."
 FILLERS = ("One moment.", "Let me check.")
 
 

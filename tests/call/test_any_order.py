@@ -3,11 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.call import recording
-from bridge.call.commands import Command, End, HangUp, PlayVoice, RunTool
+from bridge.call.commands import CloseAgent, Command, End, HangUp, PlayVoice
 from bridge.call.events import (
     AgentAudio,
     AgentLost,
@@ -18,12 +19,17 @@ from bridge.call.events import (
     Wakeup,
 )
 from bridge.wire import deepgram, twilio
+from bridge.wire.twilio import Clear
 from tests.call.calls import (
     APOLOGY,
     BOOK,
+    COVER,
     FILLERS,
     FIND,
     GREETING,
+    NOTICE,
+    STREAM,
+    UNHEARD,
     Call,
     a_conversation,
     agent_text,
@@ -31,6 +37,7 @@ from tests.call.calls import (
     cancels,
     mark,
     media,
+    phrase,
     sound,
     start,
     stop,
@@ -38,8 +45,22 @@ from tests.call.calls import (
 )
 from tools.contract import Done, Failed
 
+
+def json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 ids = st.sampled_from(["a", "b", "c"])
-kinds = st.sampled_from([("greeting", GREETING), ("filler", FILLERS[0]), ("apology", APOLOGY)])
+kinds = st.sampled_from(
+    [
+        ("greeting", GREETING),
+        ("notice", NOTICE),
+        ("filler", FILLERS[0]),
+        ("cover", COVER),
+        ("apology", APOLOGY),
+        ("goodbye", UNHEARD),
+    ]
+)
 texts = st.text(max_size=40)
 
 asked = st.one_of(
@@ -48,6 +69,12 @@ asked = st.one_of(
     st.builds(lambda id: asks("find_slots", "not JSON", id=id), ids),
     st.builds(lambda id: asks("order_pizza", "{}", id=id), ids),
     st.builds(lambda id: asks("find_slots", FIND, id=id, client_side=False), ids),
+    st.builds(
+        lambda id, day: asks("remember_details", json({"details": {"day": day}}), id=id),
+        ids,
+        st.sampled_from(["Tuesday", "Wednesday", None]),
+    ),
+    st.builds(lambda id: asks("start_over", "{}", id=id), ids),
 )
 outcomes = st.builds(
     lambda id, good: OutcomeArrived(
@@ -85,7 +112,16 @@ middle = st.one_of(
             deepgram.AgentAudioDone(),
             deepgram.LatencyReport(ttt_token_latency=0.3),
             deepgram.Warning(code="SLOW_THINK_REQUEST"),
+            deepgram.Warning(code="MAXIMUM_SESSION_LENGTH_APPROACHING"),
+            deepgram.Warning(code="INJECT_AGENT_MESSAGE_DURING_USER_SPEECH"),
             deepgram.InjectionRefused(),
+            deepgram.Error(code="SERVER_GOING_AWAY"),
+            deepgram.Error(code="A_CODE_NOBODY_KNOWS"),
+            AgentLost(code="closed"),
+            AgentLost(code="refused", status=429),
+            AgentLost(code="refused", status=503, retry_after_s=2.5),
+            deepgram.Welcome(request_id="r"),
+            deepgram.SettingsApplied(),
             twilio.Connected(protocol="Call", version="1.0.0"),
             Wakeup(),
             start(),
@@ -93,7 +129,12 @@ middle = st.one_of(
     ),
 )
 endings = st.sampled_from(
-    [stop(), CallerGone(), AgentLost(code="closed"), deepgram.Error(code="FAILED_TO_THINK")]
+    [
+        stop(),
+        CallerGone(),
+        AgentLost(code="refused", status=401),
+        deepgram.Error(code="INVALID_SETTINGS"),
+    ]
 )
 waits_ms = st.sampled_from([0, 0, 1, 20, 200, 1000, 3000, 9000])
 scripts = st.lists(
@@ -101,11 +142,27 @@ scripts = st.lists(
 )
 
 
+LISTEN = deepgram.UpdateListen(
+    listen=deepgram.Listen(provider=deepgram.ListenFlux(model="flux-general-en"))
+)
+manner = st.sampled_from(
+    [
+        {},
+        {"notice": NOTICE},
+        {"barge_in": "soft", "soft_ms": 100, "idle_after_s": 5.0, "stall_after_s": 3.0},
+        {"listening": LISTEN, "spelling": LISTEN, "spelling_cues": ("a",)},
+        {"fillers": (), "details": ("day",), "roll_over_after_s": 4.0, "window_turns": 3},
+        {"poor_line": "", "reconnect_within_s": 3.0, "protect_confirmations": False},
+    ]
+)
+"""Practices that differ in how they listen, interrupt and wait."""
+
+
 class Watched(Call):
     """A call that wakes up when it asks to, and remembers everything."""
 
     def __init__(self, **manners: Any) -> None:
-        super().__init__(**manners)
+        super().__init__(**({"longest_call_s": 60.0} | manners))
         self.events: list[tuple[Any, float]] = []
         self.commands: list[Command] = []
 
@@ -113,6 +170,8 @@ class Watched(Call):
         self.events.append((event, now))
         commands = self.at(now, event)
         self.commands += commands
+        ended = any(isinstance(command, End) for command in self.commands)
+        assert ended or self.session.next_wakeup() is not None
         return commands
 
     def go_to(self, now: float) -> None:
@@ -132,9 +191,11 @@ class Watched(Call):
             self.feed(event, now)
 
 
-@given(scripts)
-def test_no_order_of_events_raises_or_leaves_a_call_without_a_next_step(script: list) -> None:
-    call = Watched(longest_call_s=60.0)
+@given(scripts, manner)
+def test_no_order_of_events_raises_or_leaves_a_call_without_a_next_step(
+    script: list, manners: dict[str, Any]
+) -> None:
+    call = Watched(**manners)
 
     call.play(script)
     call.go_to(1e6)
@@ -143,9 +204,9 @@ def test_no_order_of_events_raises_or_leaves_a_call_without_a_next_step(script: 
     assert isinstance(call.commands[-1], End)
 
 
-@given(scripts)
-def test_a_call_ends_once_and_hangs_up_once(script: list) -> None:
-    call = Watched(longest_call_s=60.0)
+@given(scripts, manner)
+def test_a_call_ends_once_and_hangs_up_once(script: list, manners: dict[str, Any]) -> None:
+    call = Watched(**manners)
 
     call.play(script)
     call.go_to(1e6)
@@ -155,55 +216,109 @@ def test_a_call_ends_once_and_hangs_up_once(script: list) -> None:
     assert kinds[HangUp] <= 1
 
 
-@given(scripts)
-def test_no_audio_of_a_cut_turn_is_played_while_it_is_latched_out(script: list) -> None:
-    call = Watched()
+# --- what was cut stays cut ------------------------------------------------------------------
+
+words_of_the_agent = st.sampled_from(["Nine is free.", "Ten, then?", "I see."])
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("speaks"), st.integers(1, 8000)),
+        st.tuples(st.just("says"), words_of_the_agent),
+        st.tuples(st.just("is done"), st.none()),
+        st.tuples(st.just("barges in"), st.none()),
+        st.tuples(st.just("stray"), st.integers(1, 4000)),
+        st.tuples(st.just("asks for a time"), st.none()),
+        st.tuples(st.just("waits"), st.sampled_from([0.02, 0.3, 1.0])),
+    ),
+    max_size=40,
+)
+
+
+@given(steps, manner)
+def test_no_frame_of_a_cut_reply_is_played(script: list, manners: dict[str, Any]) -> None:
+    """Every reply has a sound of its own, so that the caller's ear can tell them apart."""
+    call = Watched(**manners)
     call.feed(start(), 0.0)
-    now, latched = 0.0, False
-    for wait_ms, event in script:
-        now += wait_ms / 1000
-        call.go_to(now)
-        if now > call.now:
-            latched = latched and call.session._turns.latched
-        commands = call.feed(event, now)
-        if latched and isinstance(event, AgentAudio):
+    call.feed(phrase("greeting", GREETING, 0.5), 0.0)
+    call.feed(deepgram.Welcome(request_id="r"), 0.1)
+    call.feed(deepgram.SettingsApplied(), 0.2)
+    now, reply, cut_at, spoke = 0.2, 1, -10.0, False
+    for what, value in script:
+        commands: list[Command] = []
+        match what:
+            case "speaks" if cut_at < 0:
+                call.feed(AgentAudio(bytes([reply]) * value), now)
+                spoke = True
+            case "stray" if 0 <= now - cut_at < 2.5:
+                commands = call.feed(AgentAudio(bytes([reply]) * value), now)
+            case "says" if cut_at < 0:
+                call.feed(agent_text(value), now)
+                spoke = True
+            case "is done":
+                call.feed(deepgram.AgentAudioDone(), now)
+            case "barges in":
+                cleared = Clear(stream_sid=STREAM) in call.feed(
+                    deepgram.UserStartedSpeaking(), now
+                )
+                if cleared and spoke:
+                    cut_at = now
+            case "asks for a time":
+                call.feed(user_text("A time, please."), now)
+                reply, cut_at, spoke = reply % 250 + 1, -10.0, False
+            case "waits":
+                now += value
+                call.go_to(now)
+            case _:
+                pass
+        if what == "stray":
             assert not any(isinstance(command, PlayVoice) for command in commands)
-        latched = call.session._turns.latched
 
 
-@given(scripts)
-def test_every_function_call_is_answered_once_withdrawn_or_outlived(script: list) -> None:
-    call = Watched(longest_call_s=1000.0, agent_patience_s=1000.0)
+# --- every function call ---------------------------------------------------------------------
+
+
+@given(scripts, manner)
+def test_a_function_call_is_answered_once_unless_it_is_withdrawn_or_the_line_is_lost(
+    script: list, manners: dict[str, Any]
+) -> None:
+    call = Asked(**(manners | {"longest_call_s": 1000.0, "idle_after_s": 500.0}))
     call.play(script)
-    live = call.session.next_wakeup() is not None and not call.session.parts.ending.begun
     call.go_to(call.now + 20.0)
 
-    answered = Counter(
-        command.id
-        for command in call.commands
-        if isinstance(command, deepgram.FunctionCallResponse)
-    )
-    run = Counter(
-        command.job.function_call_id for command in call.commands if isinstance(command, RunTool)
-    )
-    requests = Counter(
-        one.id
-        for event, _ in call.events
-        if isinstance(event, deepgram.FunctionCallRequest)
-        for one in event.functions
-        if one.client_side
-    )
-    withdrawn = Counter(
-        one.id
-        for event, _ in call.events
-        if isinstance(event, deepgram.FunctionCallCancelled)
-        for one in event.functions
-    )
-    for id, count in requests.items():
-        assert answered[id] <= count
-        if live and not withdrawn[id]:
-            assert answered[id] >= 1
-            assert answered[id] >= run[id]
+    assert not call.waiting or call.session.parts.ending.begun
+
+
+class Asked(Watched):
+    """A call that knows what its agent waits for, from what passes alone."""
+
+    def __init__(self, **manners: Any) -> None:
+        super().__init__(**manners)
+        self.waiting: set[str] = set()
+
+    def feed(self, event: Any, now: float) -> list[Command]:
+        over = self.session.next_wakeup() is None
+        commands = super().feed(event, now)
+        if over:
+            self.waiting.clear()
+            return commands
+        match event:
+            case deepgram.FunctionCallRequest():
+                self.waiting |= {one.id for one in event.functions if one.client_side}
+            case deepgram.FunctionCallCancelled():
+                self.waiting -= {one.id for one in event.functions}
+            case AgentLost() | deepgram.Error():
+                self.waiting.clear()
+            case _:
+                pass
+        for command in commands:
+            match command:
+                case deepgram.FunctionCallResponse():
+                    assert command.id in self.waiting, "answered twice, or never asked"
+                    self.waiting.remove(command.id)
+                case CloseAgent() | End():
+                    self.waiting.clear()
+                case _:
+                    pass
+        return commands
 
 
 @given(scripts)
@@ -219,14 +334,16 @@ def test_nobody_is_said_to_have_heard_more_than_was_sent(script: list) -> None:
 
 
 @settings(max_examples=50)
-@given(scripts)
-def test_a_recorded_call_played_again_decides_the_same(script: list) -> None:
-    call = Watched(longest_call_s=60.0)
+@given(scripts, manner)
+def test_a_recorded_call_played_again_decides_the_same(
+    script: list, manners: dict[str, Any]
+) -> None:
+    call = Watched(**manners)
     call.play(script)
     call.go_to(1e6)
     lines = [recording.encode(event, now) for event, now in call.events]
 
-    again = Call(a_conversation(), longest_call_s=60.0)
+    again = Call(a_conversation(), **({"longest_call_s": 60.0} | manners))
 
     assert recording.replay(lines, again.session) == call.commands
     assert again.conversation == call.conversation
