@@ -135,7 +135,7 @@ def test_the_job_is_the_internal_tools_with_its_own_budget() -> None:
 
     assert sent.tool == window.TOOL
     assert CATALOG[sent.tool].internal
-    assert (sent.budget_s, sent.effect, sent.call_sid) == (10.0, False, "CA1")
+    assert (sent.budget_s, sent.effect, sent.call_sid) == (15.0, False, "CA1")
 
 
 def test_of_what_the_agent_said_only_what_was_heard_is_summarised() -> None:
