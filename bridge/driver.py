@@ -418,6 +418,9 @@ class CallDriver:
             stray_bytes=self.session.stray_bytes,
             unsent_bytes=self.session.unsent_bytes,
             caller_dropped=self.caller.dropped_texts,
+            withheld_bytes=self.session.withheld_bytes,
+            agent_sessions=self.session.agent_sessions,
+            line=msgspec.to_builtins(self.session.quality),
             median_ms=self.session.stamps.medians_ms(),
             **self.counts,
         )

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from bridge.call.floor_gate import FloorGate
 from bridge.call.hearing import Hearing
 from bridge.call.manners import Manners
+from bridge.call.noise_gate import NoiseGate
 from bridge.call.quality import LineQuality
+from bridge.call.volume import EvenVolume
 from bridge.wire import mulaw
 
 
@@ -21,6 +23,8 @@ class Ear:
         self.voice_at = 0.0
         """When a voice was heard last."""
         self._soft = manners.barge_in == "soft"
+        self._noise_gate = NoiseGate() if manners.noise_gate else None
+        self._volume = EvenVolume() if manners.even_volume else None
         self._floor = FloorGate(soft_bytes=manners.soft_ms * mulaw.BYTES_PER_MS)
         self._hearing = Hearing(
             group_bytes=manners.group_bytes,
@@ -45,6 +49,10 @@ class Ear:
         speech = quality.speech
         if speech:
             self.voice_at = now
+        if self._volume is not None:
+            audio = self._volume.pass_(audio, quality.level_dbfs, speech=speech)
+        if self._noise_gate is not None:
+            audio = self._noise_gate.pass_(audio, speech=speech)
         if protected:
             audio = self._floor.pass_on(audio, "protected", speech=speech)
         elif self._soft and agent_audible:

@@ -25,6 +25,7 @@ from bridge.call.events import (
 )
 from bridge.call.manners import Manners
 from bridge.call.parts import Parts
+from bridge.call.quality import Quality
 from bridge.call.silence import Silence
 from bridge.call.timings import Stamps
 from bridge.call.troubles import REFUSED_INJECTIONS, WARNINGS, of_error, of_handshake
@@ -82,6 +83,21 @@ class CallSession:
     def unsent_bytes(self) -> int:
         """Caller audio that was dropped because the agent was not ready in time."""
         return self._ear.dropped_bytes
+
+    @property
+    def withheld_bytes(self) -> int:
+        """Caller speech that never reached the agent because it had no right to the floor."""
+        return self._ear.withheld_bytes
+
+    @property
+    def agent_sessions(self) -> int:
+        """How many sessions of the agent this stream had."""
+        return self._line.sessions
+
+    @property
+    def quality(self) -> Quality:
+        """How good the caller's line was."""
+        return self._ear.quality.report()
 
     @property
     def late_outcomes(self) -> int:
