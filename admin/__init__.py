@@ -1,7 +1,7 @@
 """The operator's side: the ``holdfast`` command, the admin API, the launcher. Top of the arrows.
 
 * ``cli``: the ``holdfast`` command; every process and every operator's verb starts here.
-* ``processes``, ``verbs``, ``calling``, ``load``: what the verbs do.
+* ``processes``, ``verbs``, ``calling``, ``load``, ``bench``: what the verbs do.
 * ``app``, ``auth``, ``settings``, ``problems``: the admin process, who may use it, its errors.
 * ``phrases``, ``queues``: one view each, with its response structs and its routes.
 * ``launcher``, ``surroundings``, ``state``, ``readiness``: a run of everything on one machine.
