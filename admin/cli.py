@@ -126,6 +126,9 @@ def _load(arguments: Arguments, environ: Mapping[str, str]) -> int:
             calls=arguments.calls,
             seconds=arguments.seconds,
             as_json=arguments.json,
+            frame_ms=arguments.frame_ms,
+            barge_ins_per_minute=arguments.barge_ins_per_minute,
+            bound=arguments.bound,
         )
     )
 
@@ -229,6 +232,11 @@ def _parser() -> argparse.ArgumentParser:
     load = verb("load", _load, "Hold many simulated calls on a bridge of its own; measure it.")
     load.add_argument("--calls", type=int, default=50)
     load.add_argument("--seconds", type=float, default=20.0)
+    load.add_argument("--frame-ms", type=int, default=20, help="sound in one message of the agent")
+    load.add_argument("--barge-ins-per-minute", type=float, default=6.0, help="in each call (6)")
+    load.add_argument(
+        "--bound", action="store_true", help="exit 1 also for a late greeting or clear"
+    )
     _add_json(load)
     _add_state(load, _LOAD_STATE)
 

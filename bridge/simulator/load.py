@@ -1,4 +1,4 @@
-"""Many calls at once, and what they cost the bridge: CPU, added delay, memory (I3).
+"""Many calls at once, and what they cost the bridge: CPU, delays, memory (I3).
 
 Starts its own agent and its callers, each in a process of its own, and measures the bridge from
 outside through ``/proc``. Leaves judging the figures to ``load_report``, and starting the bridge
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.simulator.load_barge_ins import clears_after
 from bridge.simulator.load_control import (
     AgentOrders,
     AgentResult,
@@ -34,11 +35,15 @@ from bridge.simulator.load_control import (
     Up,
     child,
 )
-from bridge.simulator.load_report import Direction, LoadReport
+from bridge.simulator.load_report import Direction, LoadReport, Moment
 from bridge.simulator.stamps import Delays
 from bridge.wire import mulaw
 
 __all__ = ["LoadAgent", "load_agent", "run_load"]
+
+MOST_FRAME_MS = 200
+MOST_BARGE_INS_PER_MINUTE = 120
+"""The agent speaks for a quarter of a second then, and is silent for another."""
 
 _CALLS_A_PROCESS = 150
 """A process of callers is kept well below a core."""
@@ -52,6 +57,7 @@ class LoadAgent(msgspec.Struct, frozen=True):
 
     child: Child
     port: int
+    orders: AgentOrders
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -64,13 +70,30 @@ class LoadAgent(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def load_agent(*, frame_ms: int = mulaw.FRAME_MS) -> AsyncIterator[LoadAgent]:
-    """The agent's process, for as long as the block lasts; ``frame_ms`` of sound a message."""
-    if frame_ms <= 0 or frame_ms % mulaw.FRAME_MS:
-        raise ValueError(f"frame_ms is a multiple of {mulaw.FRAME_MS}, not {frame_ms}")
-    async with child("bridge.simulator.load_agent", AgentOrders(frame_ms=frame_ms)) as process:
+async def load_agent(
+    *, frame_ms: int = mulaw.FRAME_MS, barge_ins_per_minute: float = 6.0
+) -> AsyncIterator[LoadAgent]:
+    """The agent's process, for as long as the block lasts.
+
+    Args:
+        frame_ms: Sound in one message.
+        barge_ins_per_minute: How often it is interrupted in each call.
+
+    Raises:
+        ValueError: it can speak whole frames only, and needs time to be interrupted.
+    """
+    if not 0 < frame_ms <= MOST_FRAME_MS or frame_ms % mulaw.FRAME_MS:
+        raise ValueError(
+            f"frame_ms is a multiple of {mulaw.FRAME_MS} up to {MOST_FRAME_MS}, not {frame_ms}"
+        )
+    if not 0 <= barge_ins_per_minute <= MOST_BARGE_INS_PER_MINUTE:
+        raise ValueError(
+            f"barge_ins_per_minute is 0 to {MOST_BARGE_INS_PER_MINUTE}, not {barge_ins_per_minute}"
+        )
+    orders = AgentOrders(frame_ms=frame_ms, barge_ins_per_minute=barge_ins_per_minute)
+    async with child("bridge.simulator.load_agent", orders) as process:
         listening = await process.answer(Listening)
-        yield LoadAgent(process, listening.port)
+        yield LoadAgent(process, listening.port, orders)
 
 
 async def run_load(
@@ -129,6 +152,9 @@ async def run_load(
         played = [await process.answer(CallerResult) for process in processes]
     up = sum(one.calls for one in ups)
     per_call_second_ms = cpu_s * 1000 / (up * seconds) if seconds else math.nan
+    greetings = _merged([one.greetings for one in played])
+    cleared = {call_sid: at for one in played for call_sid, at in one.cleared.items()}
+    clears, missed = clears_after(heard.barged_in, cleared)
     late = _merged([heard.lateness]), _merged([one.lateness for one in played])
     return LoadReport(
         machine=_machine(),
@@ -139,6 +165,10 @@ async def run_load(
         memory_per_call_kb=memory_kb / max(1, up),
         caller_to_agent=_direction([heard]),
         agent_to_caller=_direction(played),
+        frame_ms=agent.orders.frame_ms,
+        barge_ins_per_minute=agent.orders.barge_ins_per_minute,
+        greeting=_moment(greetings, missed=up - greetings.counts.total()),
+        barge_in=_moment(clears, missed=missed),
         failures=[why for one in ups for why in one.failures],
         ended_early=sum(one.ended_early for one in played),
         malformed=sum(one.malformed for one in played),
@@ -180,6 +210,16 @@ def _direction(results: Sequence[AgentResult | CallerResult]) -> Direction:
         p99_ms=delays.percentile_ms(0.99),
         newest_p50_ms=newest.percentile_ms(0.5),
         newest_p99_ms=newest.percentile_ms(0.99),
+    )
+
+
+def _moment(delays: Delays, *, missed: int) -> Moment:
+    return Moment(
+        count=delays.counts.total(),
+        missed=missed,
+        p50_ms=delays.percentile_ms(0.5),
+        p95_ms=delays.percentile_ms(0.95),
+        p99_ms=delays.percentile_ms(0.99),
     )
 
 

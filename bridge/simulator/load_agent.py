@@ -2,8 +2,8 @@
 
 A process of its own (``python -m bridge.simulator.load_agent``) with one port for the agent's
 WebSocket and ``/v1/speak``. It understands nothing: two seconds of speech, two of silence, and
-around them the messages a real agent would send. Commands come as JSON lines on its standard
-input, answers go to its standard output.
+around them the messages a real agent would send. Some of its turns end because the caller barges
+in. Commands come as JSON lines on its standard input, answers go to its standard output.
 """
 
 import asyncio
@@ -22,11 +22,15 @@ from bridge.wire import deepgram, mulaw
 
 __all__ = ["main"]
 
-_TURN_S = 2.0
-"""So long it speaks, and so long it is silent."""
+_TURN_MS = 2000
+"""So long it speaks, and so long it is silent; less if that many barge-ins need more turns. Half
+of the time it speaks always, so that what calls cost can be compared."""
 
 _PHASE_TICKS = 77
 """Of 200 in a cycle: no common divisor, so that many sessions are spread evenly."""
+
+_PHASE_SHARE = 0.618
+"""The same for whose turn is cut."""
 
 _GREETING = bytes(0x70 + at % 8 for at in range(1000 * mulaw.BYTES_PER_MS))
 """A second of something for every phrase."""
@@ -37,6 +41,13 @@ class _Agent:
 
     def __init__(self, orders: AgentOrders) -> None:
         self.frame_ms = orders.frame_ms
+        turns_a_minute = max(30_000 / _TURN_MS, orders.barge_ins_per_minute)
+        self.turn_ms = max(1, int(30_000 / turns_a_minute) // self.frame_ms) * self.frame_ms
+        self.silent_ms = self.turn_ms // 2 // mulaw.FRAME_MS * mulaw.FRAME_MS
+        """So long into its silence the caller begins, who did not barge in."""
+        self.barged_in_share = min(1.0, orders.barge_ins_per_minute * self.turn_ms / 30_000)
+        """Of its turns, those that end because the caller barges in."""
+        self.barged_in: dict[str, list[int]] = {}
         self.pacer = Pacer()
         self.window = Window()
         self.delays = Delays()
@@ -53,6 +64,7 @@ class _Agent:
             lost=sum(receipts.lost for receipts in self.receipts),
             lateness=dict(self.pacer.lateness.counts),
             cpu_s=time.process_time(),
+            barged_in=self.barged_in,
         )
 
 
@@ -67,6 +79,9 @@ class _Session(LeanSocket):
         """Into its cycle; each session begins elsewhere, so that half of them speak at a time."""
         self._sent = 0
         self._speaking = False
+        self._call_sid = ""
+        self._barge_ins_due = 0.0
+        self._caller_speaks = False
 
     def on_head(self, head: bytes) -> bool:
         """An upgrade becomes a session; anything else is answered with sound."""
@@ -82,7 +97,9 @@ class _Session(LeanSocket):
             b"Sec-WebSocket-Accept: " + accept_key(headers["sec-websocket-key"]).encode()
             + b"\r\n\r\n"
         )  # fmt: skip
+        self._call_sid = headers.get("x-deepgram-session-id", "")
         self._agent.sessions += 1
+        self._barge_ins_due = self._agent.sessions * _PHASE_SHARE % 1
         self._ticks = self._agent.sessions * _PHASE_TICKS
         self._agent.receipts.append(self._receipts)
         self._say(deepgram.Welcome(request_id=f"load-{self._agent.sessions}"))
@@ -106,14 +123,17 @@ class _Session(LeanSocket):
         """20 ms: speaks, or says what a real agent says when its turn begins or ends."""
         at_ms = self._ticks * mulaw.FRAME_MS
         self._ticks += 1
-        into_ms = at_ms % round(2000 * _TURN_S)
-        turn_ms = round(1000 * _TURN_S)
-        if into_ms == turn_ms // 2:
+        turn_ms = self._agent.turn_ms
+        into_ms = at_ms % (2 * turn_ms)
+        if into_ms == self._agent.silent_ms and not self._caller_speaks:
+            self._caller_speaks = True
             self._say(deepgram.UserStartedSpeaking())
         elif into_ms == turn_ms - mulaw.FRAME_MS:
+            self._caller_speaks = False
             self._say(deepgram.ConversationText(role="user", content="and on the day after"))
         if into_ms >= turn_ms:
-            self._speak(into_ms - turn_ms)
+            if not self._caller_speaks:
+                self._speak(into_ms - turn_ms)
         elif self._speaking:
             self._speaking = False
             self._say(deepgram.AgentAudioDone())
@@ -128,6 +148,21 @@ class _Session(LeanSocket):
         frames = range(self._sent, self._sent + self._agent.frame_ms // mulaw.FRAME_MS)
         self._sent = frames.stop
         self.send_binary(b"".join(stamped(number) for number in frames))
+        if into_turn_ms + self._agent.frame_ms >= self._agent.turn_ms:
+            self._barge_ins_due += self._agent.barged_in_share
+            if self._barge_ins_due >= 1:
+                self._barge_ins_due -= 1
+                self._barge_in()
+
+    def _barge_in(self) -> None:
+        """The caller takes the floor while the last piece plays: its turn ends, as a real one's."""
+        now_ns = time.monotonic_ns()
+        if self._agent.window.holds(now_ns):
+            self._agent.barged_in.setdefault(self._call_sid, []).append(now_ns)
+        self._caller_speaks = True
+        self._say(deepgram.UserStartedSpeaking())
+        self._speaking = False
+        self._say(deepgram.AgentAudioDone())
 
     def _say(self, message: deepgram.FromAgent) -> None:
         self.send_text(deepgram.encode(message).encode())

@@ -34,7 +34,7 @@ from bridge.simulator.load_control import (
 )
 from bridge.simulator.pacer import Pacer
 from bridge.simulator.sids import new_sid
-from bridge.simulator.stamps import FILLER, Delays, Receipts, Window, stamp
+from bridge.simulator.stamps import FILLER, Delays, Receipts, Window, is_stamped, stamp
 from bridge.simulator.stream import MediaStream
 from bridge.simulator.verbs import Connect, StreamNoun
 from bridge.simulator.webhook import (
@@ -68,6 +68,7 @@ class _Callers:
         self.window = Window()
         self.delays = Delays()
         self.newest = Delays()
+        self.greetings = Delays()
         self.calls: list[_Call] = []
         self.finishing = False
         self.ended_early = 0
@@ -115,6 +116,8 @@ class _Callers:
             cpu_s=time.process_time(),
             ended_early=self.ended_early,
             malformed=self.malformed,
+            greetings=dict(self.greetings.counts),
+            cleared={call.call_sid: call.cleared_ns for call in self.calls},
         )
 
 
@@ -126,12 +129,15 @@ class _Call(LeanSocket):
     def __init__(self, callers: _Callers, noun: StreamNoun, call_sid: str) -> None:
         super().__init__()
         self.receipts = Receipts(callers.delays, callers.newest, callers.window)
+        self.call_sid = call_sid
+        self.cleared_ns: list[int] = []
         self._callers = callers
         self._noun = noun
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._up = False
         self._stream_sid = new_sid("MZ")
-        self._call_sid = call_sid
+        self._started_ns = 0
+        """When ``start`` was said, until the first sound."""
         self._sequence = 1
         self._chunk = 0
         self._played_until_ns = 0
@@ -163,7 +169,7 @@ class _Call(LeanSocket):
         self._up = True
         opening = MediaStream(
             account_sid=self._callers.orders.account_sid,
-            call_sid=self._call_sid,
+            call_sid=self.call_sid,
             stream_sid=self._stream_sid,
             parameters=self._noun.parameters,
             heard=Track(0),
@@ -173,6 +179,7 @@ class _Call(LeanSocket):
             seed=0,
         ).opening()
         for text in opening:
+            self._started_ns = time.monotonic_ns()  # "start" is the last of them
             self.send_text(text.encode())
 
     def on_head(self, head: bytes) -> bool:
@@ -195,12 +202,15 @@ class _Call(LeanSocket):
             return
         match message:
             case twilio.SendMedia(media=media):
+                if self._started_ns:
+                    self._note_first_sound(media.payload)
                 self.receipts.take(media.payload)
                 length_ns = len(media.payload) * 1_000_000 // mulaw.BYTES_PER_MS
                 self._played_until_ns = max(time.monotonic_ns(), self._played_until_ns) + length_ns
             case twilio.SendMark(mark=mark):
                 self._marks.append((self._played_until_ns, mark.name))
             case twilio.Clear():
+                self.cleared_ns.append(time.monotonic_ns())
                 self._played_until_ns = 0
                 self._echo_all(time.monotonic_ns(), cleared=True)
             case _:
@@ -237,9 +247,15 @@ class _Call(LeanSocket):
     def hang_up(self) -> None:
         """``stop`` and goodbye."""
         self._numbered("stop", {
-            "accountSid": self._callers.orders.account_sid, "callSid": self._call_sid
+            "accountSid": self._callers.orders.account_sid, "callSid": self.call_sid
         })  # fmt: skip
         self.close()
+
+    def _note_first_sound(self, sound: bytes) -> None:
+        if not is_stamped(sound):  # else it is the agent's: there was no greeting of ours
+            waited_ns = time.monotonic_ns() - self._started_ns
+            self._callers.greetings.add(waited_ns // 1000)
+        self._started_ns = 0
 
     def _echo_all(self, now_ns: int, *, cleared: bool) -> None:
         while self._marks and (cleared or self._marks[0][0] <= now_ns):
@@ -281,6 +297,7 @@ async def _warm_up(callers: _Callers) -> None:
         call.hang_up()
         await asyncio.sleep(0.2)
         callers.finishing = False
+        callers.greetings.counts.clear()
 
 
 async def _run(orders: CallerOrders) -> None:

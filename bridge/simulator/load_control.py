@@ -43,6 +43,8 @@ class AgentOrders(_Line, frozen=True, kw_only=True):
 
     frame_ms: int = 20
     """Sound in one message; a multiple of 20."""
+    barge_ins_per_minute: float = 6.0
+    """How often, in each call, the caller takes the floor while the agent speaks."""
 
 
 class CallerOrders(_Line, frozen=True, kw_only=True):
@@ -99,6 +101,8 @@ class AgentResult(_Line, frozen=True, kw_only=True):
     lost: int
     lateness: dict[int, int]
     cpu_s: float
+    barged_in: dict[str, list[int]]
+    """By call: when it was told that the caller speaks, while it spoke itself."""
 
 
 class CallerResult(_Line, frozen=True, kw_only=True):
@@ -114,6 +118,10 @@ class CallerResult(_Line, frozen=True, kw_only=True):
     """Calls that the bridge ended before we did."""
     malformed: int
     """Messages of the bridge that Twilio would have refused."""
+    greetings: dict[int, int]
+    """From ``start`` to the first sound, of the calls whose first sound was a phrase of ours."""
+    cleared: dict[str, list[int]]
+    """By call: when it was told to throw away what it had not played."""
 
 
 Order = Go | OpenWindow | Finish

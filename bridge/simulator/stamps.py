@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from bridge.wire import mulaw
 
-__all__ = ["Delays", "Receipts", "Window", "stamp", "stamped"]
+__all__ = ["Delays", "Receipts", "Window", "is_stamped", "stamp", "stamped"]
 
 _MAGIC = b"hOLD"
 _STAMP = struct.Struct(">4sIQQ")
@@ -30,6 +30,11 @@ def stamp(number: int) -> bytes:
 def stamped(number: int) -> bytes:
     """A whole frame that goes out now."""
     return stamp(number) + FILLER
+
+
+def is_stamped(sound: bytes) -> bool:
+    """Whether a piece of sound holds such a frame, or is something else."""
+    return _MAGIC in sound
 
 
 class Delays:

@@ -20,7 +20,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert ended.value.code == 0
     for verb in ("bridge", "worker", "admin", "migrate", "seed", "simulator", "dev", "demo",
-                 "call", "load", "queues", "phrases"):  # fmt: skip
+                 "call", "load", "bench", "queues", "phrases"):  # fmt: skip
         assert re.search(rf"^    {verb}\s", said, re.MULTILINE), verb
 
 
@@ -55,6 +55,22 @@ def test_asking_for_help_loads_none_of_the_packages_that_work() -> None:
     ).stdout
 
     assert output.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"frame_ms": 30}, "--frame-ms"),
+        ({"frame_ms": 0}, "--frame-ms"),
+        ({"barge_ins_per_minute": -1.0}, "--barge-ins-per-minute"),
+        ({"barge_ins_per_minute": 121.0}, "--barge-ins-per-minute"),
+    ],
+)
+async def test_a_load_that_no_agent_can_speak_is_refused(
+    tmp_path: Path, more: dict[str, float], named: str
+) -> None:
+    with pytest.raises(OperatorError, match=named):
+        await load.run({}, tmp_path, calls=1, seconds=1.0, as_json=False, **more)
 
 
 async def test_a_load_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from bridge.simulator.lean_socket import LeanSocket, accept_key, request_of
 from bridge.simulator.load import LoadAgent, load_agent, run_load
-from bridge.simulator.load_report import Direction, LoadReport, as_table
+from bridge.simulator.load_barge_ins import clears_after
+from bridge.simulator.load_report import Direction, LoadReport, Moment, as_table
 from bridge.simulator.pacer import Pacer
 from bridge.simulator.report import percentile
 from bridge.simulator.stamps import Delays, Receipts, Window, stamped
@@ -89,6 +90,29 @@ def test_delays_of_two_processes_add_up() -> None:
     one.merge(other)
 
     assert one.counts == {5: 3, 9: 1}
+
+
+# --- barge-ins ---------------------------------------------------------------------------------
+
+MS = 1_000_000
+
+
+def test_a_barge_in_ends_with_the_first_clear_behind_it() -> None:
+    delays, missed = clears_after({"a": [10 * MS, 500 * MS]}, {"a": [5 * MS, 12 * MS, 503 * MS]})
+
+    assert (delays.counts, missed) == ({2000: 1, 3000: 1}, 0)
+
+
+def test_a_clear_of_another_call_is_of_no_use() -> None:
+    delays, missed = clears_after({"a": [10 * MS], "b": [20 * MS]}, {"b": [12 * MS]})
+
+    assert (delays.counts, missed) == ({}, 2)
+
+
+def test_a_clear_behind_the_next_barge_in_is_the_next_ones() -> None:
+    delays, missed = clears_after({"a": [10 * MS, 20 * MS]}, {"a": [21 * MS]})
+
+    assert (delays.counts, missed) == ({1000: 1}, 1)
 
 
 # --- the lean socket ---------------------------------------------------------------------------
@@ -197,6 +221,11 @@ def direction(**more) -> Direction:
     return Direction(**{**base, "newest_p50_ms": 0.2, "newest_p99_ms": 1.0, **more})
 
 
+def moment(**more) -> Moment:
+    base = {"count": 40, "missed": 0, "p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0}
+    return Moment(**{**base, **more})
+
+
 def report(**more) -> LoadReport:
     base = {
         "machine": "a machine",
@@ -207,6 +236,10 @@ def report(**more) -> LoadReport:
         "memory_per_call_kb": 90.0,
         "caller_to_agent": direction(),
         "agent_to_caller": direction(),
+        "frame_ms": 20,
+        "barge_ins_per_minute": 6.0,
+        "greeting": moment(),
+        "barge_in": moment(),
         "failures": [],
         "ended_early": 0,
         "malformed": 0,
@@ -242,6 +275,30 @@ def test_a_run_that_is_not_good_says_why(more: dict, complaint: str) -> None:
     assert "NOT GOOD" in as_table(report(**more))
 
 
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"greeting": moment(p95_ms=20.1)}, "greeting: 20.1 ms (p95), bound 20"),
+        ({"greeting": moment(missed=2)}, "greeting: 2 of 42 never came"),
+        ({"barge_in": moment(p99_ms=5.2)}, "barge-in: 5.2 ms (p99), bound 5"),
+        ({"barge_in": moment(count=0)}, "barge-in: 0 of 0 never came"),
+    ],
+)
+def test_a_late_greeting_or_clear_is_no_good_run_where_that_is_asked(
+    more: dict, complaint: str
+) -> None:
+    found = report(**more)
+
+    assert found.complaints() == []
+    assert found.complaints(moments_too=True) == [complaint]
+    assert "NOT GOOD" in as_table(found, moments_too=True)
+
+
+def test_a_run_within_all_its_bounds_says_so() -> None:
+    assert "nothing lost" in as_table(report(), moments_too=True)
+    assert "nothing lost" not in as_table(report())
+
+
 def test_the_cost_of_a_few_calls_is_not_judged_and_that_is_said() -> None:
     few = report(calls=19, cpu_ms_per_call_second=50.0)
 
@@ -261,6 +318,8 @@ class Relay:
     def __init__(self, agent_url: str) -> None:
         self.agent_url = agent_url
         self.marks_back = 0
+        self.greets = True
+        self.clears = True
         self.starts = 0
 
     async def webhook(self, reader, writer) -> None:
@@ -283,23 +342,27 @@ class Relay:
         writer.close()
 
     async def media(self, caller) -> None:
-        async with connect(self.agent_url, compression=None, proxy=None) as agent:
+        await caller.recv()
+        start = json.loads(await caller.recv())
+        self.starts += 1
+        if self.greets:
+            await caller.send(twilio.media_text(start["streamSid"], b"\x70" * 160))
+        headers = {"x-deepgram-session-id": start["start"]["callSid"]}
+        async with connect(
+            self.agent_url, additional_headers=headers, compression=None, proxy=None
+        ) as agent:
             await agent.recv()
             await agent.send('{"type":"Settings"}')
-            down = None
+            down = asyncio.create_task(self.speak(agent, caller, start["streamSid"]))
             try:
                 async for text in caller:
                     message = json.loads(text)
-                    if message["event"] == "start":
-                        self.starts += 1
-                        down = asyncio.create_task(self.speak(agent, caller, message["streamSid"]))
                     if message["event"] == "media":
                         await agent.send(base64.b64decode(message["media"]["payload"]))
                     self.marks_back += message["event"] == "mark"
             finally:
-                if down is not None:
-                    down.cancel()
-                    await asyncio.gather(down, return_exceptions=True)
+                down.cancel()
+                await asyncio.gather(down, return_exceptions=True)
 
     async def speak(self, agent, caller, stream_sid: str) -> None:
         mark = twilio.SendMark(stream_sid=stream_sid, mark=twilio.MarkBody(name="m"))
@@ -308,6 +371,8 @@ class Relay:
                 if isinstance(message, bytes):
                     await caller.send(twilio.media_text(stream_sid, message))
                     await caller.send(twilio.encode(mark))
+                elif self.clears and "UserStartedSpeaking" in message:
+                    await caller.send(twilio.encode(twilio.Clear(stream_sid=stream_sid)))
         except ConnectionClosed:
             return
 
@@ -358,6 +423,36 @@ async def test_a_load_is_placed_measured_and_ended() -> None:
     assert "calls per core" in as_table(found)
 
 
+async def test_greetings_and_barge_ins_are_timed() -> None:
+    async with load_agent(barge_ins_per_minute=120) as agent, relay_to(agent) as relay:
+        found = await load(relay, agent)
+
+    assert (found.greeting.count, found.greeting.missed) == (3, 0)
+    assert 0 < found.greeting.p50_ms <= found.greeting.p95_ms <= found.greeting.p99_ms
+    assert found.barge_in.missed == 0
+    assert found.barge_in.count >= 3
+    assert 0 < found.barge_in.p50_ms <= found.barge_in.p95_ms <= found.barge_in.p99_ms
+    assert found.agent_to_caller.lost == 0
+
+
+async def test_greetings_and_clears_that_never_come_are_told() -> None:
+    async with load_agent(barge_ins_per_minute=120) as agent, relay_to(agent) as relay:
+        relay.greets = relay.clears = False
+        found = await load(relay, agent)
+
+    assert (found.greeting.count, found.greeting.missed) == (0, 3)
+    assert found.barge_in.count == 0
+    assert found.barge_in.missed >= 3
+
+
+async def test_an_agent_that_nobody_interrupts_ends_its_turns_itself() -> None:
+    async with load_agent(barge_ins_per_minute=0) as agent, relay_to(agent) as relay:
+        found = await load(relay, agent)
+
+    assert (found.barge_in.count, found.barge_in.missed) == (0, 0)
+    assert found.agent_to_caller.frames > 0
+
+
 async def test_calls_that_are_refused_are_told_and_not_measured() -> None:
     async with load_agent() as agent, relay_to(agent) as relay:
         found = await load(relay, agent, token="wrong")
@@ -367,7 +462,15 @@ async def test_calls_that_are_refused_are_told_and_not_measured() -> None:
     assert found.complaints() == ["a call did not come up: the webhook was answered 403"] * 3
 
 
-async def test_an_agent_speaks_whole_frames_only() -> None:
+@pytest.mark.parametrize("frame_ms", [0, 30, 1000])
+async def test_an_agent_speaks_whole_frames_only(frame_ms: int) -> None:
     with pytest.raises(ValueError, match="multiple of 20"):
-        async with load_agent(frame_ms=30):
+        async with load_agent(frame_ms=frame_ms):
+            pass
+
+
+@pytest.mark.parametrize("rate", [-1.0, 121.0, float("nan")])
+async def test_an_agent_needs_time_to_be_interrupted(rate: float) -> None:
+    with pytest.raises(ValueError, match="0 to 120"):
+        async with load_agent(barge_ins_per_minute=rate):
             pass
