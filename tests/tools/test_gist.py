@@ -129,3 +129,9 @@ def test_whatever_was_said_the_choice_is_bounded_the_same_again_and_readable(
     assert len(first) <= longest
     assert first == gist.choose(asked, longest=longest)
     gist.choose(Summarise(said=tuple(said), earlier=first), longest=longest)
+
+
+def test_a_record_without_anything_before_begins_with_the_first_words() -> None:
+    assert list(gist.lines(Summarise(said=(Said(by="tool", text="Nine is free."),)))) == [
+        "System: Nine is free."
+    ]
