@@ -102,8 +102,9 @@ class Emulator:
         connection.connection_lost_waiter.add_done_callback(
             lambda _: self._connections.discard(connection)
         )
-        if struck(faults.slow_sessions, notes.sessions + 1):
-            await asyncio.sleep(faults.handshake_delay_ms / 1000 / self.options.pace)
+        if faults.handshake_delay_ms and struck(faults.slow_sessions, notes.sessions + 1):
+            delay_s = faults.handshake_delay_ms / 1000 / self.options.pace
+            await asyncio.wait([connection.connection_lost_waiter], timeout=delay_s)
         if _refused(faults, notes):
             notes.refusals += 1
             notes.add("refused", code=str(faults.refuse_status), name="handshake")

@@ -37,18 +37,19 @@ class Client:
         for at in range(0, len(sound), piece):
             await self.socket.send(sound[at : at + piece])
 
+    async def receive(self):
+        """The next frame, a message decoded."""
+        async with asyncio.timeout(PATIENCE_S):
+            frame = await self.socket.recv()
+        self.seen.append(frame if isinstance(frame, bytes) else json.loads(frame))
+        return self.seen[-1]
+
     async def until(self, kind):
         """The next message of this kind."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                frame = await self.socket.recv()
-                if isinstance(frame, bytes):
-                    self.seen.append(frame)
-                    continue
-                message = json.loads(frame)
-                self.seen.append(message)
-                if message["type"] == kind:
-                    return message
+        while True:
+            frame = await self.receive()
+            if isinstance(frame, dict) and frame["type"] == kind:
+                return frame
 
     async def until_closed(self):
         """Everything up to the end of the socket, and its close code."""
@@ -87,6 +88,11 @@ class Client:
 
     def forget(self):
         self.seen.clear()
+
+    async def settled(self):
+        """Returns when everything sent so far was taken and what it led to at once has come."""
+        await self.send({"type": "UpdatePrompt", "prompt": "Still here."})
+        await self.until("PromptUpdated")
 
 
 def settings(**agent):
@@ -142,7 +148,9 @@ def dial(emulator, voices):
     """Opens a session: ``async with dial(scenario) as client``; settings are applied already."""
 
     @asynccontextmanager
-    async def open_session(scenario=None, *, call_sid="CA1", apply=None, headers=None):
+    async def open_session(
+        scenario=None, *, call_sid="CA1", apply=None, headers=None, welcome=True
+    ):
         if isinstance(scenario, Scenario):
             emulator.board.announce(call_sid, scenario)
         sent = {"Authorization": "Token key", "x-deepgram-session-id": call_sid}
@@ -150,10 +158,21 @@ def dial(emulator, voices):
             emulator.agent_url, additional_headers=sent | (headers or {}), compression=None
         ) as socket:
             client = Client(socket, voices)
-            await client.until("Welcome")
+            if welcome:
+                await client.until("Welcome")
             if apply is not False:
                 await client.send(apply or settings())
                 await client.until("SettingsApplied")
             yield client
 
     return open_session
+
+
+@pytest.fixture
+def noted(emulator):
+    """What the emulator noted of a kind: ``noted("asked")``."""
+
+    def notes(kind, *, call_sid="CA1"):
+        return [note for note in emulator.board.call(call_sid).notes if note.kind == kind]
+
+    return notes

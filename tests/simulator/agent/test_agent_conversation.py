@@ -5,40 +5,23 @@ import json
 
 import pytest
 
-from bridge.simulator.scenario import Action, AgentRule, Ask, CallerStep, Faults, Scenario
+from bridge.simulator.scenario import Action, AgentRule, Ask, Faults
 from bridge.wire.mulaw import silence
-
-BOOK_ME = "I would like to book a cleaning please."
-LATER = "Sorry I meant another day."
-THANKS = "Thank you, bye."
-LONG = "We are open from eight in the morning until half past five, and on Fridays until two."
-
-
-def scenario(*rules, lines=(BOOK_ME, LATER, THANKS), **more):
-    return Scenario(
-        name="test",
-        summary="as the test says",
-        caller=[CallerStep(say=line) for line in lines],
-        agent=list(rules),
-        **more,
-    )
-
-
-def hears(phrase, *actions, **more):
-    return AgentRule(hears=[phrase], think_ms=more.pop("think_ms", 10), do=list(actions), **more)
-
-
-def say(text):
-    return Action(say=text)
-
-
-def ask(*asks):
-    return Action(ask=list(asks))
-
-
-FIND = Ask(tool="find_slots", arguments={"service": "cleaning"}, save_as="slots")
-BOOK = Ask(tool="book_appointment", arguments={"start": "{slots.offers[0].start}"})
-LOOK = Ask(tool="lookup_appointment", arguments={"phone": "2125550142"}, save_as="found")
+from tests.simulator.agent.scripts import (
+    BOOK,
+    BOOK_ME,
+    EAGER_ONLY_MS,
+    FIND,
+    LATER,
+    LONG,
+    LOOK,
+    THANKS,
+    ask,
+    hears,
+    inject,
+    say,
+    scenario,
+)
 
 
 async def test_a_turn_is_heard_answered_and_recorded(dial, voices):
@@ -144,9 +127,6 @@ async def test_a_tool_that_settings_did_not_name_ends_the_session(dial):
         assert await client.until_closed() == 1005
 
     assert client.seen[-1]["code"] == "NON_EXISTENT_FUNCTION_CALLED"
-
-
-EAGER_ONLY_MS = 300
 
 
 async def test_a_reading_tool_is_asked_on_suspicion_and_withdrawn_when_the_caller_goes_on(dial):
@@ -327,12 +307,6 @@ async def test_a_turn_ends_by_timeout_when_the_client_withholds_its_audio(dial, 
 
 
 # --- injections ------------------------------------------------------------------------------
-
-
-def inject(message, behavior=None):
-    return {"type": "InjectAgentMessage", "message": message} | (
-        {"behavior": behavior} if behavior else {}
-    )
 
 
 @pytest.mark.parametrize("behavior", [None, "default", "queue", "interrupt"])
