@@ -150,6 +150,12 @@ def _scenarios(arguments: Arguments, environ: Mapping[str, str]) -> int:
     )
 
 
+def _bench_sound(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import bench
+
+    return bench.sound(rounds=arguments.rounds, as_json=arguments.json)
+
+
 # -- operators ---------------------------------------------------------------------------------
 
 
@@ -247,6 +253,14 @@ def _parser() -> argparse.ArgumentParser:
     scenarios.add_argument("--write", type=Path, metavar="FILE", help="the table, as a document")
     _add_json(scenarios)
     _add_state(scenarios, _SCENARIOS_STATE)
+
+    bench = verb("bench", None, "Measure what the bridge's own work costs on this machine.")
+    benches = bench.add_subparsers(required=True, metavar="WHAT")
+    says = "CPU of each thing done to a frame; 1 if the quality meter's bound is missed."
+    bench_sound = benches.add_parser("sound", help=says, description=says)
+    bench_sound.set_defaults(verb=_bench_sound)
+    bench_sound.add_argument("--rounds", type=int, default=60, help="through the same talk (60)")
+    _add_json(bench_sound)
 
     queues = verb("queues", _queues, "Show how full the tool queues are.")
     _add_json(queues)
