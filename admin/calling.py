@@ -19,7 +19,7 @@ from bridge.simulator.report import CallReport
 from bridge.simulator.scenario import ScenarioError
 from bridge.simulator.sids import new_sid
 from bridge.simulator.wav import write_wav
-from tools.catalog import CATALOG
+from tools.catalog import OFFERED
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +168,6 @@ def profile_of(number: str, directory: str | None) -> Profile | None:
     """The practice behind a number; None where it cannot be known here."""
     try:
         folder = Path(directory) if directory else PACKAGED
-        return load_profiles(folder, known_tools=CATALOG).of_number(number)
+        return load_profiles(folder, known_tools=OFFERED).of_number(number)
     except BadConfiguration:
         return None

@@ -22,7 +22,7 @@ from admin.surroundings import HeldPort
 from bridge.profile import PACKAGED, Profiles, load_profiles
 from bridge.simulator.expect import PRACTICES, House
 from tools import seed
-from tools.catalog import CATALOG
+from tools.catalog import OFFERED
 
 USUAL = House()
 
@@ -108,7 +108,7 @@ def gather_practices(folder: Path) -> Profiles:
     folder.mkdir(parents=True)
     for profile in (*PACKAGED.glob("*.toml"), *PRACTICES.glob("*.toml")):
         shutil.copy(profile, folder)
-    return load_profiles(folder, known_tools=CATALOG)
+    return load_profiles(folder, known_tools=OFFERED)
 
 
 async def enter_practices(database_url: str, profiles: Profiles, folder: Path) -> None:

@@ -21,6 +21,7 @@ from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetail
 from litestar.types import ControllerRouterHandler
 
 from bridge import settings as environment
+from bridge.call.local import check_local
 from bridge.caller import MediaProtocol
 from bridge.line_gate import LineGate
 from bridge.phrases import PhraseCache
@@ -30,7 +31,7 @@ from bridge.settings import Settings
 from bridge.speech import Speech
 from bridge.store import ConversationStore
 from tools import logs, reports
-from tools.catalog import CATALOG
+from tools.catalog import OFFERED
 from tools.environment import listen
 from tools.queue import ToolQueue
 
@@ -55,8 +56,9 @@ def create_app(
 ) -> Litestar:
     """The bridge as an application. It must be served by ``serve``: media needs its protocol."""
     live = live or Live()
+    check_local()
     directory = Path(settings.profiles_dir) if settings.profiles_dir else PACKAGED
-    profiles = load_profiles(directory, known_tools=CATALOG)
+    profiles = load_profiles(directory, known_tools=OFFERED)
     store = ConversationStore(settings.redis_url, wall_clock=time.time)
     queue = ToolQueue(settings.redis_url)
     client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, connect=3.0))

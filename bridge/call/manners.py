@@ -58,7 +58,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     """Wait for the greeting's audio before the agent is to greet by itself."""
     agent_patience_s: float = 8.0
     """From one attempt to connect until the agent has to be ready."""
-    reconnect_within_s: float = 25.0
+    reconnect_within_s: float = 20.0
     """From the loss of the agent's line until the call is given up."""
     longest_call_s: float = 10_800.0
     roll_over_after_s: float = 6600.0
@@ -108,6 +108,8 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
     details: tuple[str, ...] = ()
     """Names that ``remember_details`` takes; empty: it takes none."""
+    beside_tokens: int = 0
+    """What prompt and tools take of the budget, by estimate."""
     window_turns: int = 15
     window_tokens: int = 2000
     token_budget: int = 8000

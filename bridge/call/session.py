@@ -305,6 +305,7 @@ class CallSession:
             turns=self._manners.window_turns,
             tokens=self._manners.window_tokens,
             budget=self._manners.token_budget,
+            beside=self._manners.beside_tokens,
         )
         return [] if wanted is None else [RunTool(job=job(self.conversation, wanted))]
 
