@@ -57,13 +57,20 @@ class AgentLink(ClientConnection):
     """One session with the agent. Sending never waits: what the line does not take is bounded."""
 
     def __init__(
-        self, protocol: ClientProtocol, *, ear: AgentEar, keep_alive_s: float, **options: Any
+        self,
+        protocol: ClientProtocol,
+        *,
+        ear: AgentEar,
+        keep_alive_s: float,
+        held_back_bytes: int,
+        **options: Any,
     ) -> None:
         super().__init__(protocol, **options)
         self.dropped_bytes = 0
         """Caller audio that was dropped because the line did not take it."""
         self._ear = ear
         self._look_every_s = keep_alive_s / 2
+        self._hold_at_most = held_back_bytes
         self._held_back: deque[bytes] = deque()
         self._held_back_bytes = 0
         self._fragments: list[bytes] = []
@@ -80,6 +87,7 @@ class AgentLink(ClientConnection):
         session_id: str,
         ear: AgentEar,
         keep_alive_s: float = KEEP_ALIVE_S,
+        held_back_bytes: int = HELD_BACK_BYTES,
     ) -> "AgentLink":
         """Connect; ``Welcome`` arrives at the ear.
 
@@ -89,13 +97,20 @@ class AgentLink(ClientConnection):
             session_id: The call's sid, for tracing at both ends.
             ear: Told everything that arrives, beginning before this method returns.
             keep_alive_s: At the latest after so long a silence of ours a KeepAlive is sent.
+            held_back_bytes: Audio held back at most, in the line's own encoding.
 
         Raises:
             AgentUnavailable: refused (with its HTTP status), unreachable, or too slow.
         """
 
         def make(protocol: ClientProtocol, **options: Any) -> AgentLink:
-            return cls(protocol, ear=ear, keep_alive_s=keep_alive_s, **options)
+            return cls(
+                protocol,
+                ear=ear,
+                keep_alive_s=keep_alive_s,
+                held_back_bytes=held_back_bytes,
+                **options,
+            )
 
         loopback = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
         try:
@@ -151,7 +166,7 @@ class AgentLink(ClientConnection):
     def _hold_back(self, audio: bytes) -> None:
         self._held_back.append(audio)
         self._held_back_bytes += len(audio)
-        while self._held_back_bytes > HELD_BACK_BYTES:
+        while self._held_back_bytes > self._hold_at_most:
             dropped = len(self._held_back.popleft())
             self._held_back_bytes -= dropped
             self.dropped_bytes += dropped

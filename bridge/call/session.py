@@ -222,7 +222,7 @@ class CallSession:
         piece = self._ear.hear(
             audio,
             now,
-            agent_audible=speaking.audible(now),
+            agent_audible=speaking.near(now),
             protected=speaking.protected(now),
         )
         return [SendVoice(piece)] if piece else []
@@ -233,8 +233,11 @@ class CallSession:
             return []
         if self._speaking.begins:
             self._agent_begins(now)
+        commands = self._speaking.voice(audio, now)
+        if len(commands) > 1 and isinstance(commands[0], twilio.Clear):
+            self._ear.quality.hushed(now)
         self._ear.quality.spoke(audio, now)
-        return self._speaking.voice(audio, now)
+        return commands
 
     def _agent_begins(self, now: float) -> None:
         at_s = self.parts.at_s(now)
@@ -273,6 +276,7 @@ class CallSession:
             self._turns.latch(now)
         if audible:
             self.conversation.interruptions += 1
+        self._ear.quality.hushed(now)
         return [*self._speaking.cut(now), *self._play_notice(now), self.parts.save(now)]
 
     def _caller_done(self, now: float) -> None:
@@ -286,6 +290,7 @@ class CallSession:
         self.conversation.say(Utterance(speaker="caller", text=text, at_s=self.parts.at_s(now)))
         if self._ending.begun:
             return [*commands, self.parts.save(now)]
+        self._protect_next = False
         self._patience.caller_said(now)
         self.parts.fillers.over()
         commands += self.parts.tuning.caller_said(text)
@@ -356,6 +361,7 @@ class CallSession:
             case "filler" | "cover" if self._silence.wanted(phrase.kind, now):
                 words = self._words(phrase, now)
                 commands = self._speaking.filler(words, phrase.audio, now)
+                self._ear.quality.spoke(phrase.audio, now)
                 return [*commands, self.parts.save(now)]
             case "apology" | "goodbye" if self._ending.wants(phrase.kind):
                 commands = self._say(phrase, now)
@@ -366,6 +372,7 @@ class CallSession:
 
     def _say(self, phrase: PhraseReady, now: float, *, protected: bool = False) -> list[Command]:
         words = self._words(phrase, now)
+        self._ear.quality.spoke(phrase.audio, now)
         return self._speaking.phrase(words, phrase.audio, now, protected=protected)
 
     def _words(self, phrase: PhraseReady, now: float) -> Utterance:

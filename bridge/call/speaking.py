@@ -14,6 +14,10 @@ MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
 """A mark at least behind every second of audio, so that the playback clock is corrected often."""
 
 
+SEAM_S = 0.5
+"""Between two pieces of one reply there may be so much silence."""
+
+
 class Speaking:
     """What goes to the caller's ear, on one stream."""
 
@@ -57,11 +61,15 @@ class Speaking:
 
     def protected(self, now: float) -> bool:
         """True while the caller hears, or is about to, what is finished whoever speaks."""
-        return (
-            self._protected_from is not None
-            and now >= self._protected_from
-            and (self._playback.audible(now) or self.reply_open)
-        )
+        return self._protected_from is not None and now >= self._protected_from and self.near(now)
+
+    def near(self, now: float) -> bool:
+        """True while something sent plays, by the estimate, or did so a moment ago.
+
+        Neither a mark that never returns nor a reply whose end is never announced prolongs it: it
+        decides whether the caller is listened to.
+        """
+        return now < self._playback.end_at + SEAM_S
 
     # --- what is sent ------------------------------------------------------------------------
 
