@@ -58,7 +58,7 @@ class Network:
         self._on_its_way.append((self._last_at, parcel))
 
     def gust(self, now: float) -> None:
-        """Once every 20 ms: perhaps the line is held from here."""
+        """Once every 20 ms, when what had arrived was taken: perhaps the line is held from here."""
         if not self._held(now) and self._chance.random() < self._weather.burst_share:
             self.hold(now, self._chance.uniform(0, self._weather.longest_hold_s))
 

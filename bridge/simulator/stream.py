@@ -102,9 +102,10 @@ class MediaStream:
 
     def frame(self, sound: bytes, *, speaking: bool, now: float) -> list[Parcel]:
         """20 ms of the caller; returns what goes out now: nothing, one message, or a burst."""
+        released = self.network.arrived(now)
         if now < self.first_media_at:
             self.undelivered_speech_bytes += len(sound) if speaking else 0
-            return self.network.arrived(now)
+            return released
         suppressed = self._weather.silence_suppressed and not speaking
         if suppressed and len(self._uncut) >= _ODD_SIZES_BYTES[0]:
             rest, self._uncut = self._uncut, b""
@@ -118,7 +119,7 @@ class MediaStream:
             for piece in self._pieces(sound):
                 self._send_sound(piece, speaking, now)
         self.network.gust(now)
-        return self.network.arrived(now)
+        return [*released, *self.network.arrived(now)]
 
     def press(self, digit: str, now: float) -> list[Parcel]:
         """One key."""
