@@ -5,8 +5,8 @@
 * ``agent``: the emulator's server. ``session``: one conversation (``client``, ``listening``,
   ``brain``, ``turn``, ``functions``, ``mouth``, ``fate``; ``strict/``: what it refuses). ``doors``,
   ``routes``, ``speech``, ``board``, ``options``: its HTTP side, and what is known of each call.
-* ``caller``: the fake Twilio. ``call``, ``person``, ``script``, ``line``, ``hearing``: who is on it;
-  ``sayings``, ``sounds``, ``room``, ``microphone``: what she sounds like. ``webhook``, ``document``,
-  ``handshake``, ``media_socket``, ``stream``: its protocol. ``knobs``, ``network``: what goes wrong.
+* ``caller``: the fake Twilio. ``call``, ``person``, ``script``, ``line``, ``hearing``: who is on
+  it. ``sayings``, ``sounds``, ``room``, ``microphone``: what she sounds like. ``webhook``,
+  ``document``, ``handshake``, ``media_socket``, ``stream``, ``network``: its protocol. ``knobs``.
 * ``load``: many calls at once. ``report``, ``figures``, ``floor``: what a call came to. ``wav``.
 """

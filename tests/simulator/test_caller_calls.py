@@ -112,6 +112,8 @@ async def test_what_is_heard_is_recorded_when_it_is_heard_and_marks_come_back() 
 
     assert report.ok
     assert report.heard_track.strip(b"\xff") == spoken.strip(b"\xff")
+    (heard,) = report.heard
+    assert report.heard_between(heard.at_s, heard.until_s) == spoken.strip(b"\xff")
     assert len(report.caller_track) == len(report.heard_track)
     assert back == ["first", "second"]
     echoes = [event for event in report.events if isinstance(event, events.MarkEchoed)]

@@ -238,6 +238,16 @@ def test_pieces_of_odd_sizes_carry_every_byte_in_order() -> None:
     assert all(20 <= len(piece) <= 320 for piece in pieces)
 
 
+def test_the_end_of_her_words_is_sent_before_the_silence_that_is_not() -> None:
+    one = stream(weather=Weather(odd_sizes=True, silence_suppressed=True))
+    spoken = sent(one, 11)
+    rest = sent(one, 12, speaking=False)
+
+    carried = sum(len(base64.b64decode(piece["media"]["payload"])) for piece in [*spoken, *rest])
+    assert len(rest) <= 1
+    assert 3 * 160 - 20 < carried <= 3 * 160  # the first eight frames come before the stream's
+
+
 def test_a_clear_on_its_way_is_crossed_by_the_echo_of_a_mark() -> None:
     one = stream(weather=Weather(clear_delay_s=0.1))
     one.receive(twilio.media_text("MZ1", bytes(800)), 1.0)
