@@ -26,11 +26,9 @@ _TURN_MS = 2000
 """So long it speaks, and so long it is silent; less if that many barge-ins need more turns. Half
 of the time it speaks always, so that what calls cost can be compared."""
 
-_PHASE_TICKS = 77
-"""Of 200 in a cycle: no common divisor, so that many sessions are spread evenly."""
-
-_PHASE_SHARE = 0.618
-"""The same for whose turn is cut."""
+_PHASE = 0.618
+"""Of a cycle, between one session and the next: so however many there are, and whenever they
+began, they are spread evenly over it."""
 
 _GREETING = bytes(0x70 + at % 8 for at in range(1000 * mulaw.BYTES_PER_MS))
 """A second of something for every phrase."""
@@ -76,7 +74,7 @@ class _Session(LeanSocket):
         self._agent = agent
         self._receipts = Receipts(agent.delays, agent.newest, agent.window)
         self._ticks = 0
-        """Into its cycle; each session begins elsewhere, so that half of them speak at a time."""
+        """Into its cycle; each session is elsewhere, so that half of them speak at a time."""
         self._sent = 0
         self._speaking = False
         self._call_sid = ""
@@ -99,8 +97,9 @@ class _Session(LeanSocket):
         )  # fmt: skip
         self._call_sid = headers.get("x-deepgram-session-id", "")
         self._agent.sessions += 1
-        self._barge_ins_due = self._agent.sessions * _PHASE_SHARE % 1
-        self._ticks = self._agent.sessions * _PHASE_TICKS
+        phase = self._agent.sessions * _PHASE % 1
+        self._barge_ins_due = phase
+        self._ticks = round(phase * 2 * self._agent.turn_ms / mulaw.FRAME_MS)
         self._agent.receipts.append(self._receipts)
         self._say(deepgram.Welcome(request_id=f"load-{self._agent.sessions}"))
         return True
@@ -109,6 +108,7 @@ class _Session(LeanSocket):
         """``Settings`` begins the session; nothing else matters here."""
         if b'"Settings"' in text[:64] or b'"type":"Settings"' in text:
             self._say(deepgram.SettingsApplied())
+            self._ticks += time.monotonic_ns() // (mulaw.FRAME_MS * 1_000_000)
             self._agent.pacer.join(self)
 
     def on_binary(self, sound: bytes) -> None:
