@@ -18,6 +18,7 @@ __all__ = [
     "CallerSpoke",
     "CallerWaited",
     "KeyPressed",
+    "LineTroubled",
     "MarkEchoed",
     "QueueCleared",
     "Requested",
@@ -99,6 +100,13 @@ class CallerWaited(_Event, frozen=True, kw_only=True, tag="caller_waited"):
     wait_ms: int
 
 
+class LineTroubled(_Event, frozen=True, kw_only=True, tag="line_troubled"):
+    """A step lets the caller's line go quiet, or holds it; the weather's own are not told."""
+
+    kind: Literal["stall", "hold"]
+    lasting_ms: int
+
+
 class KeyPressed(_Event, frozen=True, kw_only=True, tag="key_pressed"):
     """The caller presses a key."""
 
@@ -177,6 +185,7 @@ CallEvent = (
     | CallerSpoke
     | CallerFinished
     | CallerWaited
+    | LineTroubled
     | KeyPressed
     | AgentAudible
     | AgentSilent
