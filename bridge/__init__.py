@@ -3,6 +3,7 @@
 * ``call``: decides. Events in, commands out; no socket, no clock.
 * ``driver``: acts. Feeds the call its events and performs what it commands.
 * ``caller``, ``agent``: the two lines as typed messages. ``resampling``: the agent's at 16 kHz.
+* ``line_gate``, ``admission``: no storm on a busy agent, and what new callers hear meanwhile.
 * ``wire``: every message of both protocols, both directions.
 * ``persona``, ``profile``: what the agent is told, and the practice it speaks for.
 * ``phrases``, ``speech``: cached audio, text to speech. ``store``, ``saver``: conversation state.
