@@ -103,7 +103,7 @@ class CallerWaited(_Event, frozen=True, kw_only=True, tag="caller_waited"):
 class LineTroubled(_Event, frozen=True, kw_only=True, tag="line_troubled"):
     """A step lets the caller's line go quiet, or holds it; the weather's own are not told."""
 
-    kind: Literal["stall", "hold"]
+    trouble: Literal["stall", "hold"]
     lasting_ms: int
 
 

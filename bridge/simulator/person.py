@@ -224,9 +224,9 @@ class Person:
         if spell is None or now < spell.at:
             return None
         self._spell = None
-        for kind, lasting_ms in (("stall", spell.stall_ms), ("hold", spell.hold_ms)):
+        for trouble, lasting_ms in (("stall", spell.stall_ms), ("hold", spell.hold_ms)):
             if lasting_ms is not None:
-                self._diary.note(events.LineTroubled, now, kind=kind, lasting_ms=lasting_ms)
+                self._diary.note(events.LineTroubled, now, trouble=trouble, lasting_ms=lasting_ms)
         return spell
 
     def _with_echo(self, frame: bytes, now: float) -> bytes:

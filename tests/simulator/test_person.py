@@ -142,7 +142,7 @@ def test_a_stall_or_a_hold_befalls_the_line_at_its_moment() -> None:
     assert stalls[0] * 20 == pytest.approx(100, abs=20)
     assert [at * 20 for at in holds] == [pytest.approx(400, abs=20)]
     assert [deed.hold_ms for deed in call.deeds if deed.hold_ms is not None] == [200]
-    told = [(event.kind, event.lasting_ms) for event in call.diary.of(events.LineTroubled)]
+    told = [(event.trouble, event.lasting_ms) for event in call.diary.of(events.LineTroubled)]
     assert told == [("stall", 700), ("hold", 200), ("stall", 1)]
 
 
