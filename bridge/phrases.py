@@ -1,13 +1,8 @@
-"""Greeting and filler audio in Redis, with a small copy in the process for the instant of a call.
+"""Greeting, filler and goodbye audio: made once for everybody, at hand for the instant of a call.
 
-Keys, all owned here:
-
-* ``phrase:{practice}:{digest}`` one phrase as MessagePack; expires after ``KEPT_S``.
-* ``phrases`` set of those keys, so that nothing ever scans.
-* ``phrases:filling:{digest}`` lock of the instance that fills a phrase; ``FILL_S``.
-* ``phrases:epoch`` counter of flushes; ``phrases:stats`` hash of ``hits`` and ``misses``.
-
-The key names practice, voice and text, so a changed greeting or voice is a new phrase.
+A phrase is named by practice, voice and text as it is pronounced, so a changed greeting, voice or
+pronunciation is a new phrase. Which voice says a text follows from its context. Leaves Redis to
+``shelf`` and making sound to ``speech``.
 """
 
 import asyncio
@@ -18,16 +13,17 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from redis.exceptions import RedisError
 
-from bridge.errors import PhraseUnavailable, StateUnavailable
-from bridge.profile import Profile
+from bridge.call.manners import VoiceContext
+from bridge.errors import PhraseUnavailable
+from bridge.profile import Profile, Speaking
+from bridge.pronunciation import pronounced
+from bridge.shelf import KEPT_S, REDIS_AWAY, Phrase, PhraseStats, Shelf
 from bridge.speech import Speech
-from tools.connections import connect
 
-KEPT_S: Final = 7 * 24 * 3600
-FILL_S: Final = 20
-"""One instance at a time asks the speech API for a phrase; the others wait this long at most."""
+__all__ = ["KEPT_S", "LARGEST_PHRASE_BYTES", "PhraseCache", "PhraseEntry", "PhraseStats",
+           "phrase_key"]  # fmt: skip
+
 LOCAL_BYTES: Final = 16 * 1024 * 1024
 """The process's own copy: some 500 phrases of four seconds; the longest unused goes first."""
 LARGEST_PHRASE_BYTES: Final = 60 * 8000
@@ -35,6 +31,26 @@ REFRESH_S: Final = 2.0
 """How often a process looks whether something was flushed, and writes down its hits."""
 
 log = structlog.get_logger()
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A phrase, and everything that is decided by practice and context."""
+
+    practice: str
+    kind: str
+    text: str
+    aloud: str
+    """The text as the voice is given it."""
+    voice: Speaking
+
+    @property
+    def key(self) -> str:
+        """The Redis key: everything that changes the sound is in it."""
+        voice = f"{self.voice.model}:{self.voice.speed}"
+        if self.voice.expressivity is not None:
+            voice += f":{self.voice.expressivity}"
+        digest = hashlib.sha256(f"{voice}\n{self.aloud}".encode()).hexdigest()[:32]
+        return f"phrase:{self.practice}:{digest}"
 
 
 class PhraseEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,34 +65,6 @@ class PhraseEntry(msgspec.Struct, frozen=True, kw_only=True):
     made_utc: float
 
 
-class PhraseStats(msgspec.Struct, frozen=True, kw_only=True):
-    """How the cache does, over all instances since the counters began."""
-
-    phrases: int
-    audio_bytes: int
-    hits: int
-    misses: int
-
-    @property
-    def hit_rate(self) -> float:
-        """Share of lookups that found their phrase; 0 when there were none."""
-        asked = self.hits + self.misses
-        return self.hits / asked if asked else 0.0
-
-
-class _Phrase(msgspec.Struct, frozen=True, kw_only=True):
-    practice: str
-    kind: str
-    voice: str
-    text: str
-    made_utc: float
-    audio: bytes
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Phrase).decode
-
-
 class PhraseCache:
     """Phrases by practice, voice and text.
 
@@ -84,8 +72,8 @@ class PhraseCache:
 
         async with PhraseCache(redis_url, speech=speech, wall_clock=time.time) as phrases:
             phrases.warm(profiles)
-            audio = phrases.at_hand(profile, text)        # no waiting: this process's copy
-            audio = await phrases.get(profile, kind, text)
+            audio = phrases.at_hand(profile, text, "greeting")  # no waiting: this process's copy
+            audio = await phrases.get(profile, kind, text, "greeting")
     """
 
     def __init__(
@@ -97,7 +85,7 @@ class PhraseCache:
         refresh_s: float = REFRESH_S,
         local_bytes: int = LOCAL_BYTES,
     ) -> None:
-        self._redis: Any = connect(redis_url)
+        self._shelf = Shelf(redis_url)
         self._speech = speech
         self._wall_clock = wall_clock
         self._refresh_s = refresh_s
@@ -120,13 +108,15 @@ class PhraseCache:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-        await self._redis.aclose()
+        await self._shelf.aclose()
 
     # --- for calls ---------------------------------------------------------------------------
 
-    def at_hand(self, profile: Profile, text: str) -> bytes | None:
+    def at_hand(
+        self, profile: Profile, text: str, context: VoiceContext = "information"
+    ) -> bytes | None:
         """The audio from this process's copy, at once; None if it is not there."""
-        key = phrase_key(profile, text)
+        key = phrase_key(profile, text, context)
         audio = self._local.get(key)
         if audio is None:
             self._misses += 1
@@ -135,20 +125,21 @@ class PhraseCache:
         self._hits += 1
         return audio
 
-    async def get(self, profile: Profile, kind: str, text: str) -> bytes:
+    async def get(
+        self, profile: Profile, kind: str, text: str, context: VoiceContext = "information"
+    ) -> bytes:
         """The audio from wherever it is: this process, Redis, or made now, once for everybody.
 
         Raises:
             PhraseUnavailable: there is neither cached audio nor speech to be had.
         """
-        key = phrase_key(profile, text)
+        wanted = _wanted(profile, kind, text, context)
+        key = wanted.key
         if key in self._local:
             return self._local[key]
         filling = self._filling.get(key)
         if filling is None:
-            filling = self._filling[key] = asyncio.ensure_future(
-                self._find_or_make(key, profile, kind, text)
-            )
+            filling = self._filling[key] = asyncio.ensure_future(self._find_or_make(key, wanted))
             filling.add_done_callback(lambda _: self._filling.pop(key, None))
             filling.add_done_callback(_look_at_exception)
         return await asyncio.shield(filling)
@@ -165,7 +156,7 @@ class PhraseCache:
     ) -> list[PhraseEntry]:
         """What is cached, filtered; raises ``StateUnavailable`` when Redis is away."""
         entries = []
-        for key, phrase in await self._stored():
+        for key, phrase in await self._shelf.stored():
             if (
                 practice in (None, phrase.practice)
                 and voice in (None, phrase.voice)
@@ -191,30 +182,13 @@ class PhraseCache:
         keys = [entry.key for entry in entries if key in (None, entry.key)]
         if dry_run or not keys:
             return len(keys)
-        try:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.delete(*keys)
-                pipe.srem("phrases", *keys)
-                pipe.incr("phrases:epoch")
-                await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise StateUnavailable(f"Redis: {type(error).__name__}") from error
+        await self._shelf.forget(keys)
         self._forget_local()
         return len(keys)
 
     async def stats(self) -> PhraseStats:
         """Totals over all instances; raises ``StateUnavailable`` when Redis is away."""
-        stored = await self._stored()
-        try:
-            hits, misses = await self._redis.hmget("phrases:stats", ["hits", "misses"])
-        except (RedisError, OSError) as error:
-            raise StateUnavailable(f"Redis: {type(error).__name__}") from error
-        return PhraseStats(
-            phrases=len(stored),
-            audio_bytes=sum(len(phrase.audio) for _, phrase in stored),
-            hits=int(hits or 0),
-            misses=int(misses or 0),
-        )
+        return await self._shelf.stats()
 
     # --- inside ------------------------------------------------------------------------------
 
@@ -223,59 +197,52 @@ class PhraseCache:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _find_or_make(self, key: str, profile: Profile, kind: str, text: str) -> bytes:
-        digest = key.rsplit(":", 1)[-1]
+    async def _find_or_make(self, key: str, wanted: _Wanted) -> bytes:
         try:
-            audio = await self._find(key)
+            audio = await self._shelf.find(key)
             while audio is None:
-                lock = f"phrases:filling:{digest}"
-                if await self._redis.set(lock, b"1", nx=True, ex=FILL_S):
-                    try:
-                        audio = await self._make(key, profile, kind, text)
-                    except asyncio.CancelledError:
-                        # In a task of its own: where redis-py brings its own timeouts (Python
-                        # before 3.11.3) a cancelled task does not reach Redis any more.
-                        await asyncio.shield(asyncio.ensure_future(self._redis.delete(lock)))
-                        raise
-                    except PhraseUnavailable:
-                        await self._redis.delete(lock)
-                        raise
-                    await self._redis.delete(lock)
+                if await self._shelf.take(key):
+                    audio = await self._make(key, wanted)
                 else:
                     await asyncio.sleep(0.1)  # another instance is filling it
-                    audio = await self._find(key)
-        except (RedisError, OSError) as error:
+                    audio = await self._shelf.find(key)
+        except REDIS_AWAY as error:
             log.warning("phrase_cache_away", reason=type(error).__name__)
-            audio = await self._speak(profile, text)
+            audio = await self._speak(wanted)
         self._keep_local(key, audio)
         return audio
 
-    async def _find(self, key: str) -> bytes | None:
-        stored = await self._redis.get(key)
-        phrase = None if stored is None else _readable(key, stored)
-        return None if phrase is None else phrase.audio
+    async def _make(self, key: str, wanted: _Wanted) -> bytes:
+        """While the shelf keeps everybody else from making it."""
+        try:
+            audio = await self._speak(wanted)
+            await self._put(key, wanted, audio)
+        finally:
+            await self._shelf.let_go(key)
+        return audio
 
-    async def _make(self, key: str, profile: Profile, kind: str, text: str) -> bytes:
-        audio = await self._speak(profile, text)
-        phrase = _Phrase(
-            practice=profile.id,
-            kind=kind,
-            voice=profile.speaking.model,
-            text=text,
+    async def _put(self, key: str, wanted: _Wanted, audio: bytes) -> None:
+        phrase = Phrase(
+            practice=wanted.practice,
+            kind=wanted.kind,
+            voice=wanted.voice.model,
+            text=wanted.text,
             made_utc=self._wall_clock(),
             audio=audio,
         )
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.set(key, _encode(phrase), ex=KEPT_S)
-            pipe.sadd("phrases", key)
-            await pipe.execute()
-        return audio
+        try:
+            await self._shelf.put(key, phrase)
+        except REDIS_AWAY as error:  # it is there to be heard all the same
+            log.warning("phrase_not_kept", reason=type(error).__name__)
 
-    async def _speak(self, profile: Profile, text: str) -> bytes:
+    async def _speak(self, wanted: _Wanted) -> bytes:
         if self._speech is None:
             raise PhraseUnavailable("this process makes no speech")
         audio = await self._speech.say(
-            text, model=profile.speaking.model, speed=profile.speaking.speed
+            wanted.aloud,
+            model=wanted.voice.model,
+            speed=wanted.voice.speed,
+            expressivity=wanted.voice.expressivity,
         )
         if len(audio) > LARGEST_PHRASE_BYTES:
             raise PhraseUnavailable("longer than a minute: not a phrase")
@@ -293,12 +260,12 @@ class PhraseCache:
 
     async def _warm_all(self) -> None:
         for profile in self._warm_profiles:
-            for kind, text in profile.cached_phrases:
+            for one in profile.spoken_phrases:
                 try:
-                    await self.get(profile, kind, text)
+                    await self.get(profile, one.kind, one.text, one.context)
                 except PhraseUnavailable as error:
                     log.warning(
-                        "phrase_not_warmed", practice=profile.id, kind=kind, reason=str(error)
+                        "phrase_not_warmed", practice=profile.id, kind=one.kind, reason=str(error)
                     )
 
     async def _look_for_flushes(self) -> None:
@@ -308,9 +275,9 @@ class PhraseCache:
 
     async def _look_once(self) -> None:
         try:
-            epoch = await self._redis.get("phrases:epoch") or b"0"
+            epoch = await self._shelf.epoch()
             await self._write_down_hits()
-        except (RedisError, OSError):
+        except REDIS_AWAY:
             return
         flushed, self._epoch = self._epoch not in (b"", epoch), epoch
         if flushed:
@@ -320,55 +287,32 @@ class PhraseCache:
 
     def _cold(self) -> bool:
         return any(
-            phrase_key(profile, text) not in self._local
+            phrase_key(profile, one.text, one.context) not in self._local
             for profile in self._warm_profiles
-            for _, text in profile.cached_phrases
+            for one in profile.spoken_phrases
         )
 
     async def _write_down_hits(self) -> None:
         hits, misses = self._hits, self._misses
         if not hits and not misses:
             return
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hincrby("phrases:stats", "hits", hits)
-            pipe.hincrby("phrases:stats", "misses", misses)
-            await pipe.execute()
+        await self._shelf.count(hits, misses)
         self._hits -= hits
         self._misses -= misses
 
-    async def _stored(self) -> list[tuple[str, _Phrase]]:
-        try:
-            keys = sorted(await self._redis.smembers("phrases"))
-            values = await self._redis.mget(keys) if keys else []
-            gone = [key for key, value in zip(keys, values, strict=True) if value is None]
-            if gone:
-                await self._redis.srem("phrases", *gone)
-        except (RedisError, OSError) as error:
-            raise StateUnavailable(f"Redis: {type(error).__name__}") from error
-        stored = []
-        for key, value in zip(keys, values, strict=True):
-            phrase = None if value is None else _readable(key, value)
-            if phrase is not None:
-                stored.append((key.decode(), phrase))
-        return stored
+
+def phrase_key(profile: Profile, text: str, context: VoiceContext = "information") -> str:
+    """The Redis key of a phrase in the voice of a context."""
+    return _wanted(profile, "", text, context).key
 
 
-def phrase_key(profile: Profile, text: str) -> str:
-    """The Redis key of a phrase: everything that changes its sound is in it."""
-    voice = f"{profile.speaking.model}:{profile.speaking.speed}"
-    digest = hashlib.sha256(f"{voice}\n{text}".encode()).hexdigest()[:32]
-    return f"phrase:{profile.id}:{digest}"
+def _wanted(profile: Profile, kind: str, text: str, context: VoiceContext) -> _Wanted:
+    voice = profile.voice(context)
+    aloud = pronounced(text, profile.pronunciation, model=voice.model)
+    return _Wanted(practice=profile.id, kind=kind, text=text, aloud=aloud, voice=voice)
 
 
-def _readable(key: str | bytes, stored: bytes) -> _Phrase | None:
-    try:
-        return _decode(stored)
-    except msgspec.DecodeError:
-        log.warning("phrase_unreadable", key=str(key))
-        return None
-
-
-def _entry(key: str, phrase: _Phrase) -> PhraseEntry:
+def _entry(key: str, phrase: Phrase) -> PhraseEntry:
     return PhraseEntry(
         key=key,
         practice=phrase.practice,

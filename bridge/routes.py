@@ -28,7 +28,7 @@ from bridge.caller import DIRECT, CallerLink, MediaProtocol, closed
 from bridge.driver import CallDriver
 from bridge.errors import AgentUnavailable, StateUnavailable
 from bridge.line_gate import LineGate
-from bridge.persona import manners_for, settings_for
+from bridge.persona import manners_for, plain, settings_for, spoken
 from bridge.phrases import PhraseCache
 from bridge.profile import Profile, Profiles
 from bridge.settings import Settings
@@ -410,10 +410,10 @@ class _Phrases:
         self._profile = profile
 
     def at_hand(self, text: str, context: VoiceContext) -> bytes | None:
-        return self._phrases.at_hand(self._profile, text)
+        return self._phrases.at_hand(self._profile, text, context)
 
     async def get(self, kind: PhraseKind, text: str, context: VoiceContext) -> bytes:
-        return await self._phrases.get(self._profile, kind, text)
+        return await self._phrases.get(self._profile, kind, text, context)
 
 
 class _Persona:
@@ -436,7 +436,7 @@ class _Persona:
         )
 
     def spoken(self, text: str) -> str:
-        return text
+        return spoken(self._profile, text)
 
     def plain(self, text: str) -> str:
-        return text
+        return plain(text)

@@ -34,12 +34,14 @@ class Speech:
 
     def __init__(self, client: httpx.AsyncClient, *, api_url: str, api_key: str) -> None:
         self._client = client
-        self._url = api_url.rstrip("/") + "/v1/speak"
+        self._api_url = api_url.rstrip("/")
         self._headers = {"Authorization": f"Token {api_key}"}
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def say(self, text: str, *, model: str, speed: float = 1.0) -> bytes:
-        """The text as raw µ-law at 8 000 Hz.
+    async def say(
+        self, text: str, *, model: str, speed: float = 1.0, expressivity: int | None = None
+    ) -> bytes:
+        """The text as raw µ-law at 8 000 Hz; ``expressivity`` is for Flux voices only.
 
         Raises:
             PhraseUnavailable: the text is too long, or the API refused it or stayed away.
@@ -55,6 +57,10 @@ class Speech:
         }
         if speed != 1.0:
             query["speed"] = str(speed)
+        if expressivity is not None:
+            query["expressivity"] = str(expressivity)
+        # Aura voices speak there, Flux voices here, and each refuses the other's.
+        url = f"{self._api_url}/{'v2' if model.startswith('flux-') else 'v1'}/speak"
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type((_TryAgain, httpx.TransportError)),
@@ -63,15 +69,15 @@ class Speech:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._ask(text, query)
+                    return await self._ask(url, text, query)
         except (_TryAgain, httpx.TransportError) as error:
             raise PhraseUnavailable(f"speech API: {type(error).__name__} {error}") from error
         raise PhraseUnavailable("speech API: no attempt was made")
 
-    async def _ask(self, text: str, query: dict[str, str]) -> bytes:
+    async def _ask(self, url: str, text: str, query: dict[str, str]) -> bytes:
         async with self._at_once:
             answer = await self._client.post(
-                self._url, params=query, headers=self._headers, json={"text": text}
+                url, params=query, headers=self._headers, json={"text": text}
             )
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
             raise _TryAgain(f"status {answer.status_code}")

@@ -11,8 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
+from bridge.profile import PACKAGED
 from bridge.store import ConversationStore
 from bridge.wire import deepgram, signature
+from bridge.wire.overrides import override
 from tests.bridge.bridges import Bridge, a_bridge, parameters
 from tests.bridge.practices import TOKEN, hillside
 from tests.bridge.waiting import until
@@ -283,7 +285,39 @@ async def test_a_call_goes_on_when_its_stream_was_lost(bridge: Bridge) -> None:
 
         agent = session.settings.agent
         assert agent.greeting is msgspec.UNSET
-        assert [one.content for one in agent.context.messages] == [GREETING, "A cleaning."]
+        assert [one.content for one in agent.context.messages] == [GREETING]
+        again = deepgram.InjectUserMessage(content="A cleaning.")
+        await until(lambda: again in session.messages)
+
+
+async def test_what_the_agent_says_is_kept_without_its_pronunciations(bridge: Bridge) -> None:
+    async with bridge.call("CA1") as line:
+        session = await bridge.deepgram.session("CA1")
+        await line.hear_bytes(800)
+        said = f"Doctor {override('Okafor', 'oʊˈkɑːfɔːr')} is in."
+        await session.says(deepgram.ConversationText(role="assistant", content=said))
+
+        await until(lambda: _said(bridge, "Doctor Okafor is in."))
+
+
+async def test_what_the_agent_is_to_say_for_us_has_its_pronunciations(
+    tmp_path, redis_url: str
+) -> None:
+    text = (PACKAGED / "hillside.toml").read_text()
+    resumed = 'resumed = "Doctor Okafor is still here."\n\n[patience]'
+    (tmp_path / "hillside.toml").write_text(text.replace("[patience]", resumed))
+    async with a_bridge(redis_url, profiles_dir=str(tmp_path)) as bridge:
+        async with bridge.call("CA1") as line:
+            await line.hear_bytes(800)
+            await line.send("mark", mark={"name": "0:1"})
+        await until(lambda: not bridge.live.drivers)
+        async with bridge.line() as line:
+            await line.begin("CA1", **parameters(await bridge.resume("CA1")))
+            session = await bridge.deepgram.session("CA1", nth=1)
+
+            said = f"Doctor {override('Okafor', 'oʊˈkɑːfɔːr')} is still here."
+            injected = deepgram.InjectAgentMessage(message=said)
+            await until(lambda: injected in session.messages)
 
 
 def _said(bridge: Bridge, text: str) -> bool:

@@ -10,6 +10,7 @@ import redis.asyncio
 
 from bridge.errors import PhraseUnavailable, StateUnavailable
 from bridge.phrases import KEPT_S, LARGEST_PHRASE_BYTES, PhraseCache, phrase_key
+from bridge.profile import Profile, Speaking, Voice, Voices
 from bridge.speech import Speech
 from tests.bridge.practices import hillside, with_greeting
 from tests.bridge.waiting import until
@@ -23,6 +24,7 @@ class SpeechApi:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.asked: list[tuple[str, dict[str, str]]] = []
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.status = 200
@@ -31,8 +33,10 @@ class SpeechApi:
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         text = httpx.Response(200, content=request.read()).json()["text"]
         self.said.append(text)
+        self.asked.append((request.url.path, dict(request.url.params)))
+        status = self.status
         await self.go_on.wait()
-        return httpx.Response(self.status, content=self.sound or text.encode())
+        return httpx.Response(status, content=self.sound or text.encode())
 
     @property
     def speech(self) -> Speech:
@@ -108,11 +112,11 @@ async def test_when_one_process_fails_to_make_it_the_other_tries(
     failing = asyncio.create_task(one.get(PRACTICE, "greeting", TEXT))
     await until(lambda: api.said)
     waiting = asyncio.create_task(other.get(PRACTICE, "greeting", TEXT))
+    api.status = 200
     api.go_on.set()
+
     with pytest.raises(PhraseUnavailable):
         await failing
-    api.status = 200
-
     assert await waiting == b"Hello."
 
 
@@ -150,8 +154,8 @@ async def test_a_process_that_starts_later_finds_it_in_redis(open_cache, api: Sp
 
 
 async def test_another_voice_is_another_phrase() -> None:
-    slower = hillside(speaking=type(PRACTICE.speaking)(speed=0.9))
-    other = hillside(speaking=type(PRACTICE.speaking)(model="aura-2-orion-en"))
+    slower = hillside(speaking=Speaking(speed=0.9))
+    other = hillside(speaking=Speaking(model="aura-2-orion-en"))
 
     keys = {phrase_key(one, TEXT) for one in (PRACTICE, slower, other, hillside(id="lakeside"))}
 
@@ -220,8 +224,8 @@ async def test_a_process_without_speech_can_still_look(open_cache, redis_url: st
 async def test_every_phrase_of_a_practice_is_warmed(cache: PhraseCache) -> None:
     cache.warm([PRACTICE])
 
-    texts = [text for _, text in PRACTICE.cached_phrases]
-    await until(lambda: all(cache.at_hand(PRACTICE, text) for text in texts))
+    phrases = PRACTICE.spoken_phrases
+    await until(lambda: all(cache.at_hand(PRACTICE, one.text, one.context) for one in phrases))
 
 
 async def test_what_cannot_be_warmed_now_is_warmed_later(
@@ -234,6 +238,87 @@ async def test_what_cannot_be_warmed_now_is_warmed_later(
     api.status = 200
 
     await until(lambda: cache.at_hand(practice, "Hi there."))
+
+
+# --- whose voice -----------------------------------------------------------------------------
+
+
+def by_context() -> Profile:
+    voices = Voices(greeting=Voice(speed=1.1), serious=Voice(model="aura-2-orion-en", speed=0.9))
+    return hillside(voices=voices, pronunciation={})
+
+
+async def test_the_voice_of_its_context_says_a_phrase(cache: PhraseCache, api: SpeechApi) -> None:
+    practice = by_context()
+
+    for context in ("information", "greeting", "serious", "confirmation"):
+        await cache.get(practice, "filler", TEXT, context)
+
+    voices = [(query["model"], query.get("speed")) for _, query in api.asked]
+    assert voices == [
+        ("aura-2-thalia-en", None),
+        ("aura-2-thalia-en", "1.1"),
+        ("aura-2-orion-en", "0.9"),
+    ]
+
+
+async def test_what_one_voice_said_is_not_at_hand_for_another(cache: PhraseCache) -> None:
+    practice = by_context()
+    await cache.get(practice, "filler", TEXT, "serious")
+
+    assert cache.at_hand(practice, TEXT, "serious") == b"Hello."
+    assert cache.at_hand(practice, TEXT) is None
+    assert cache.at_hand(practice, TEXT, "greeting") is None
+
+
+async def test_each_voice_has_its_fillers_warmed_and_only_its_own_has_the_greeting(
+    cache: PhraseCache,
+) -> None:
+    practice = by_context()
+    cache.warm([practice])
+    filler, words = practice.phrases.fillers[0], practice.phrases
+
+    await until(
+        lambda: all(
+            cache.at_hand(practice, text, context)
+            for text in (filler, words.cover)
+            for context in ("information", "greeting", "serious", "confirmation")
+        )
+    )
+    assert cache.at_hand(practice, words.greeting, "greeting")
+    assert cache.at_hand(practice, words.apology)
+    assert cache.at_hand(practice, words.greeting, "serious") is None
+
+
+async def test_a_flux_voice_speaks_at_its_own_address(cache: PhraseCache, api: SpeechApi) -> None:
+    flux = Speaking(model="flux-kit-en", expressivity=1)
+
+    await cache.get(hillside(speaking=flux, pronunciation={}), "filler", TEXT)
+
+    ((path, query),) = api.asked
+    assert path == "/v2/speak"
+    assert (query["model"], query["expressivity"]) == ("flux-kit-en", "1")
+
+
+# --- how it is pronounced ----------------------------------------------------------------------
+
+
+async def test_a_phrase_is_spoken_with_its_pronunciations_and_listed_without(
+    cache: PhraseCache, api: SpeechApi
+) -> None:
+    practice = hillside(pronunciation={"Okafor": "oʊˈkɑːfɔːr"})
+
+    await cache.get(practice, "filler", "Doctor Okafor is in.")
+
+    assert api.said == [r'Doctor \{"word": "Okafor", "pronounce": "oʊˈkɑːfɔːr"\} is in.']
+    assert [entry.text for entry in await cache.entries()] == ["Doctor Okafor is in."]
+
+
+async def test_another_pronunciation_is_another_phrase() -> None:
+    one, other = (hillside(pronunciation={"Hello": ipa}) for ipa in ("həˈloʊ", "hɛˈloʊ"))
+
+    assert phrase_key(one, TEXT) != phrase_key(other, TEXT)
+    assert phrase_key(one, "Bye.") == phrase_key(other, "Bye.")
 
 
 # --- flushing --------------------------------------------------------------------------------
