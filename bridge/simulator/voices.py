@@ -17,6 +17,7 @@ import msgspec
 
 from bridge.simulator.synthesis import Synthesiser, best_synthesiser
 from bridge.wire.mulaw import FRAME_BYTES, SILENCE, silence
+from bridge.wire.overrides import strip
 
 CALLER = "caller"
 AGENT = "agent"
@@ -173,10 +174,13 @@ _SPOKEN_AS = {"dr": "doctor", "mr": "mister"}
 
 
 def _words(text: str) -> tuple[list[str], list[int]]:
-    """The words as spoken, and after each the milliseconds of pause that the text asks for."""
+    """The words as spoken, and after each the milliseconds of pause that the text asks for.
+
+    A word with its pronunciation beside it is recognised as the word; here it sounds as ever.
+    """
     words: list[str] = []
     pauses_ms: list[int] = []
-    for token in _TOKEN.findall(text.lower().replace("’", "'")):
+    for token in _TOKEN.findall(strip(text).lower().replace("’", "'")):
         if token[0].isdigit():
             spoken = _number(token)
         elif token[0].isalpha() or token[0] == "'":

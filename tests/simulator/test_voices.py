@@ -12,6 +12,7 @@ from bridge.simulator.sayings import letter_text
 from bridge.simulator.synthesis import LEVEL_DBFS, Placeholder, best_synthesiser
 from bridge.simulator.voices import AGENT, CALLER, Voices, read_index
 from bridge.wire.mulaw import FRAME_BYTES, duration_ms
+from bridge.wire.overrides import override
 from tools import spoken
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,13 @@ def test_the_same_text_is_the_same_sound(bare):
 
 def test_every_other_voice_is_the_agents(bare):
     assert bare.render("Goodbye.", "aura-2-thalia-en") == bare.render("Goodbye.", AGENT)
+
+
+def test_a_word_with_its_pronunciation_beside_it_sounds_as_the_word(bare):
+    told = f"One {override('moment', 'ˈmoʊmənt')}, please."
+
+    assert bare.ships(told, AGENT)
+    assert bare.render(told, AGENT) == bare.render("One moment, please.", AGENT)
 
 
 def test_nothing_to_say_is_no_sound(bare):

@@ -35,6 +35,14 @@ async def test_text_is_spoken_as_raw_sound(http, voices):
     assert answer.headers["dg-request-id"]
 
 
+async def test_a_pronunciation_is_understood_and_not_read_out(http, voices):
+    told = r'One \{"word": "moment", "pronounce": "ˈmoʊmənt"\}, please.'
+
+    answer = await http.post(SPEAK, json={"text": told})
+
+    assert answer.content == voices.render(TEXT["text"], "agent")
+
+
 async def test_a_wav_header_comes_unless_it_is_declined(http, voices):
     answer = await http.post(SPEAK.removesuffix("&container=none"), json=TEXT)
 
