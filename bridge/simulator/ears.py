@@ -2,7 +2,8 @@
 
 Both sides render a line to the same bytes and the bridge passes µ-law untouched, so the frames of
 a known line are found again by their bytes. Survives other groupings, lost frames, inserted
-silence and lines that are cut. Leaves where a turn begins and ends to ``listening``.
+silence and lines that are cut; leaves what was recoded on its way to ``likeness``, and where a
+turn begins and ends to ``listening``.
 """
 
 import re
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bridge.simulator import levels
+from bridge.simulator.likeness import Likenesses
 from bridge.wire.mulaw import FRAME_BYTES
 
 INAUDIBLE = "(inaudible)"
@@ -45,6 +47,7 @@ class Ears:
     def __init__(self, lines: Mapping[str, bytes] | Sequence[tuple[str, bytes]]) -> None:
         pairs = list(lines.items() if isinstance(lines, Mapping) else lines)
         self.texts = [text for text, _ in pairs]
+        self.likenesses = Likenesses([sound for _, sound in pairs])
         self.lengths = [len(sound) // FRAME_BYTES for _, sound in pairs]
         self.places: dict[bytes, tuple[_Place, ...]] = {}
         for line, (_, sound) in enumerate(pairs):
@@ -101,6 +104,16 @@ class Ear:
         if lines:
             return " ".join(self._words(line, first, last) for line, first, last in lines)
         return INAUDIBLE if self._unknown else ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Most of what was heard is in no line, byte for byte."""
+        return self._unknown > len(self._heard)
+
+    def guess(self, sound: bytes) -> str:
+        """The lines that a whole turn's sound resembles; empty when it resembles none."""
+        found = self._ears.likenesses.matches(sound)
+        return " ".join(self._words(match.line, match.first, match.last) for match in found)
 
     def clear(self) -> None:
         """Forgets what was heard: a new turn."""

@@ -98,3 +98,10 @@ def midpoints(samples: bytes, taps: Sequence[float]) -> bytes:
 def between(one: bytes, other: bytes) -> bytes:
     """The mean of two tracks of 16-bit samples."""
     return audioop.add(audioop.mul(one, 2, 0.5), audioop.mul(other, 2, 0.5), 2)
+
+
+def loudness_and_edge(ulaw: bytes) -> tuple[int, int]:
+    """The linear level of a piece, and that of what changes from each sample to the next."""
+    samples = audioop.ulaw2lin(ulaw, 2)
+    change = audioop.add(audioop.mul(samples[2:], 2, 0.5), audioop.mul(samples[:-2], 2, -0.5), 2)
+    return audioop.rms(samples, 2), audioop.rms(change, 2)

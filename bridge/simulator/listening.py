@@ -27,6 +27,10 @@ class Sign(Enum):
 
 _NOTHING: tuple[Sign, ...] = ()
 
+_SHORTEST_LINE_BYTES = 240 * BYTES_PER_MS
+_REMEMBERED_BYTES = 20_000 * BYTES_PER_MS
+"""Of a turn; who talks longer is understood by its beginning."""
+
 
 class TurnDetector:
     """An energy gate over one stream; what passes it is fed to the ear.
@@ -48,6 +52,8 @@ class TurnDetector:
         self._quiet_bytes = 0
         self._voiced_bytes = 0
         """Of the running turn: all that was loud."""
+        self._sound = bytearray()
+        """Of the running turn: everything from its first loud piece on."""
         self._eager = False
         self.end_after_ms = listening.end_of_turn_ms
 
@@ -68,20 +74,27 @@ class TurnDetector:
     def words(self) -> str:
         """What was said in the turn so far; a short sound that nobody knows is no word."""
         heard = self.ear.text()
-        if heard == INAUDIBLE and self._voiced_bytes < self._word_bytes:
-            return ""
-        return heard
+        if self.ear.doubtful and self._voiced_bytes >= _SHORTEST_LINE_BYTES:
+            heard = self.ear.guess(bytes(self._sound)) or heard
+        known = " ".join(heard.replace(INAUDIBLE, "").split())
+        if known or not heard:
+            return known
+        return INAUDIBLE if self._voiced_bytes >= self._word_bytes else ""
 
     def clear(self) -> None:
         """Forgets what was said: a new turn."""
         self.ear.clear()
+        self._sound.clear()
         self._voiced_bytes = 0
 
     def feed(self, sound: bytes) -> tuple[Sign, ...]:
         """A piece of the stream, usually 20 ms."""
         length = len(sound)
         self.heard_bytes += length
-        if levels.rms(sound) > self._gate_rms:
+        loud = levels.rms(sound) > self._gate_rms
+        if (loud or self._sound) and len(self._sound) < _REMEMBERED_BYTES:
+            self._sound += sound
+        if loud:
             self.ear.feed(sound)
             self._voiced_bytes += length
             return self._loud(length)

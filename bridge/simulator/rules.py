@@ -96,7 +96,7 @@ class Listening(_Part, frozen=True, kw_only=True):
     """Quieter pieces are silence."""
     start_ms: Milliseconds = 60
     """So much speech within a short while is an utterance, not a click."""
-    word_ms: Milliseconds = 500
+    word_ms: Milliseconds = 800
     """Unknown sound that is shorter is no word: ``UserStartedSpeaking`` comes, no text does, and
     what the agent was saying is gone (a cough). Longer, it is heard as something inaudible."""
     eager_ms: Milliseconds = 250
