@@ -13,6 +13,9 @@ from bridge.call.troubles import Class, crowded
 DELAYS_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 JITTER: Final = 0.25
 """Each wait is longer or shorter by up to this share."""
+PROVEN_S: Final = 10.0
+"""A session that lasted so long was a good one, and its loss is a new trouble. Until then it is
+the old trouble once more: a line that comes up and falls at once is not tried for ever."""
 
 
 class AgentLine:
@@ -24,14 +27,14 @@ class AgentLine:
         self.ready = False
         self.sessions = 0
         """How many sessions became ready."""
-        self.replacing = False
-        """True while a line that was good is being replaced by a new one."""
         self._patience_s = patience_s
         self._within_s = within_s
         self._last_s = last_s
         self._seed = seed
         self._attempt = 0
+        self._ready_at = 0.0
         self._down_since: float | None = None
+        self._trouble_since: float | None = None
         self._open_until: float | None = None
         self._again_at: float | None = None
         self._old_at: float | None = None
@@ -41,19 +44,15 @@ class AgentLine:
 
     def open(self, now: float) -> None:
         """It is being connected."""
-        self.welcomed = self.configured = self.ready = False
-        self._again_at = self._old_at = None
-        self._ageing = False
-        if self._down_since is None:
-            self._down_since = now
+        self._fall(now)
+        self._again_at = None
         self._open_until = now + self._patience_s
 
     def applied(self, now: float) -> None:
         """The agent listens."""
         self.ready = True
-        self.replacing = False
         self.sessions += 1
-        self._attempt = 0
+        self._ready_at = now
         self._down_since = self._open_until = None
         self._old_at = now + self._last_s
 
@@ -61,16 +60,13 @@ class AgentLine:
         self, now: float, trouble: Class, *, status: int = 0, not_before_s: float = 0.0
     ) -> bool:
         """It is gone; true if it is worth another attempt, at ``again_at``."""
-        self.welcomed = self.configured = self.ready = False
-        self._open_until = self._old_at = None
-        self._ageing = False
-        if self._down_since is None:
-            self._down_since = now
+        since = self._fall(now)
+        self._open_until = None
         if self._attempt == 0 and crowded(status):
             self._attempt = 1
         wait_s = max(self._wait_s(), not_before_s)
         self._attempt += 1
-        if trouble == "end" or now + wait_s > self._down_since + self._within_s:
+        if trouble == "end" or now + wait_s > since + self._within_s:
             self.give_up()
             return False
         self._again_at = now + wait_s
@@ -84,6 +80,20 @@ class AgentLine:
     def age(self) -> None:
         """The agent said that its session will end soon."""
         self._ageing = True
+
+    def _fall(self, now: float) -> float:
+        """Nobody listens from here on; returns since when there has been trouble."""
+        if self.ready and now - self._ready_at >= PROVEN_S:
+            self._attempt = 0
+            self._trouble_since = None
+        self.welcomed = self.configured = self.ready = False
+        self._old_at = None
+        self._ageing = False
+        if self._down_since is None:
+            self._down_since = now
+        if self._trouble_since is None:
+            self._trouble_since = now
+        return self._trouble_since
 
     # --- what is due -------------------------------------------------------------------------
 
