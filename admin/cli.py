@@ -210,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("worker", _worker, "Run tool jobs (the Procfile's worker).")
     verb("admin", _admin, "Serve the admin API (the Procfile's admin).")
     verb("migrate", _migrate, "Bring the database to the newest shape (the Procfile's release).")
-    seed = verb("seed", _seed, "Enter a practice from a TOML file; the demo practice without one.")
+    seed = verb("seed", _seed, "Enter a practice from a TOML file; the demo's without one.")
     seed.add_argument("file", type=Path, nargs="?")
 
     simulator = verb("simulator", _simulator, "Serve as Deepgram: agent and speech, for tests.")

@@ -62,7 +62,7 @@ def migrate(environ: Mapping[str, str]) -> int:
 
 
 def seed(environ: Mapping[str, str], file: Path | None = None) -> int:
-    """Enter the practice of a file, or the demo practice.
+    """Enter the practice of a file, or those of the demonstration.
 
     Raises:
         SettingsRefused: ``DATABASE_URL`` names none that we know.
@@ -72,11 +72,12 @@ def seed(environ: Mapping[str, str], file: Path | None = None) -> int:
     from tools.errors import Unavailable
 
     url = _database_url(environ)
-    try:
-        practice = asyncio.run(seed.seed(url, file or seed.DEMO))
-    except (OSError, ValueError, Unavailable) as error:
-        raise OperatorError(str(error)) from error
-    print(f"{practice.name} ({practice.id}) is entered")
+    for path in [file] if file else seed.DEMOS:
+        try:
+            practice = asyncio.run(seed.seed(url, path))
+        except (OSError, ValueError, Unavailable) as error:
+            raise OperatorError(str(error)) from error
+        print(f"{practice.name} ({practice.id}) is entered")
     return 0
 
 

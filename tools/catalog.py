@@ -53,7 +53,7 @@ class FindSlots(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     service: Annotated[
-        ServiceName, Meta(description="What the caller comes for, for example cleaning.")
+        ServiceName, Meta(description="What the caller comes for, in a word or two.")
     ]
     from_day: (
         Annotated[
@@ -79,7 +79,7 @@ class FindSlots(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     provider: (
         Annotated[
             PersonName,
-            Meta(description="Name of the dentist or hygienist, only if the caller asks for one."),
+            Meta(description="Name of a member of staff, only if the caller asks for one."),
         ]
         | None
     ) = None
@@ -103,19 +103,19 @@ class BookAppointment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         PersonName, Meta(description="First and last name of the person who will come.")
     ]
     phone: Annotated[
-        PhoneNumber, Meta(description="Phone number of the patient with area code, as digits.")
+        PhoneNumber, Meta(description="Phone number of that person with area code, as digits.")
     ]
     provider: (
         Annotated[
             PersonName,
-            Meta(description="Name of the dentist or hygienist, only if the caller asks for one."),
+            Meta(description="Name of a member of staff, only if the caller asks for one."),
         ]
         | None
     ) = None
 
 
 class LookupAppointment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Look up the coming appointments of a patient by phone number.
+    """Look up somebody's coming appointments by phone number.
 
     Use it when the caller asks when an appointment is, or before changing one.
     """
@@ -127,7 +127,7 @@ class LookupAppointment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     patient_name: (
         Annotated[
             PersonName,
-            Meta(description="Name of the patient, if several people share the number."),
+            Meta(description="Name of that person, if several people share the number."),
         ]
         | None
     ) = None

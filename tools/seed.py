@@ -1,4 +1,4 @@
-"""Enters a practice from a TOML file: its hours, services, people; the demo practice if none.
+"""Enters a practice from a TOML file: its hours, services, people; the demo's two if none.
 
 Safe to repeat: what is there is brought up to date, nobody's appointment is touched.
 """
@@ -21,6 +21,8 @@ from tools.database import open_engine, reaching_database
 from tools.practices import folded
 
 DEMO: Final = Path(__file__).parent / "demo" / "hillside.toml"
+DEMOS: Final = (DEMO, DEMO.with_name("copperline.toml"))
+"""One for each profile that comes with the bridge."""
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PATIENTS_COME_AFTER: Final = timedelta(days=4)
 """Demo appointments stay out of the days that a first caller is likely to ask for."""
@@ -63,7 +65,7 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class PatientEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A patient known from the start, perhaps with an appointment (for demonstrations)."""
+    """Somebody known from the start, perhaps with an appointment (for demonstrations)."""
 
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     phone: str

@@ -163,5 +163,5 @@ def _as_text(said: Given) -> str:
 
 
 def _folded(name: str) -> str:
-    """A name as models vary it: ``New Patient``, ``new_patient``, ``new-patient``."""
+    """A name as models vary it: ``First Visit``, ``first_visit``, ``first-visit``."""
     return " ".join(re.split(r"[\s_\-]+", name.casefold())).strip()

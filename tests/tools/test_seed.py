@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from tools.booking import Booked, book_appointment
 from tools.calendar import Calendar
+from tools.catalog import BookAppointment, FindSlots
 from tools.database import open_engine
-from tools.seed import DEMO, read_practice, seed
+from tools.errand import Errand
+from tools.lookup import Offers, find_slots
+from tools.seed import DEMO, DEMOS, read_practice, seed
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 
@@ -37,6 +41,29 @@ async def test_a_changed_file_brings_the_practice_up_to_date(
     await engine.dispose()
     assert practice is not None
     assert practice.name == "Hillside Smiles"
+
+
+async def test_another_trade_is_booked_by_its_own_words_on_its_own_clock(
+    database_url: str, calendar: Calendar
+) -> None:
+    for path in DEMOS:
+        await seed(database_url, path, now=lambda: NOW)
+    errand = Errand(practice="copperline", call_sid="CA1")
+    wanted = FindSlots(service="squeaky brakes", from_day="2026-12-01", to_day="2026-12-01")
+
+    found = await find_slots(wanted, calendar, errand)
+    assert isinstance(found, Offers)
+    chosen = found.offers[0]
+    made = await book_appointment(
+        BookAppointment(
+            service="brakes", start=chosen.start, patient_name="Ann Lee", phone="+15550100122"
+        ),
+        calendar,
+        errand,
+    )
+
+    assert isinstance(made, Booked)
+    assert (made.service, made.start) == ("brake job", "2026-12-01T10:00-07:00")
 
 
 @pytest.mark.parametrize(
