@@ -47,6 +47,13 @@ def test_an_unknown_scenario_names_the_known_ones():
         'name = "x"\nsummary = "y"\n[[agent]]\ndo = [{}]',
         'name = "x"\nsummary = "y"\n[[agent]]\ndo = [{ say = "a", drop = true }]',
         'name = "x"\nsummary = "y"\n[faults]\ndrop_at_ms = -1',
+        'name = "x"\nsummary = "y"\n[faults]\nsession_limit_s = 5',
+        'name = "x"\nsummary = "y"\n[faults]\nclose_code = 99',
+        'name = "x"\nsummary = "y"\n[faults]\nmute_replies = -2',
+        'name = "x"\nsummary = "y"\n[[faults.strikes]]\nhow = "explode"',
+        'name = "x"\nsummary = "y"\n[[faults.strikes]]\nsessions = [0]',
+        'name = "x"\nsummary = "y"\n[[agent]]\ndo = [{ ask_again = true, close = true }]',
+        'name = "x"\nsummary = "y"\n[[agent]]\ndo = [{ ask = [{ tool = "t", times = 0 }] }]',
     ],
 )
 def test_what_is_no_scenario_is_refused_with_its_files_name(tmp_path, text):
