@@ -5,8 +5,9 @@
 * ``caller``, ``agent``: the two lines as typed messages. ``resampling``: the agent's at 16 kHz.
 * ``line_gate``, ``admission``: no storm on a busy agent, and what new callers hear meanwhile.
 * ``wire``: every message of both protocols, both directions.
-* ``persona``, ``profile``: what the agent is told, and the practice it speaks for.
-* ``phrases``, ``speech``: cached audio, text to speech. ``store``, ``saver``: conversation state.
-* ``app``, ``routes``, ``settings``, ``errors``: the process.
+* ``persona``, ``blocks``, ``profile``: what the agent is told, and the practice it speaks for.
+* ``phrases``, ``shelf``, ``speech``, ``pronunciation``: cached audio, text to speech.
+* ``store``, ``saver``: conversation state.
+* ``app``, ``routes``, ``desk``, ``settings``, ``errors``: the process. ``ports``: what a driver needs.
 * ``simulator``: a fake Twilio and a fake Deepgram; nothing in here imports it.
 """

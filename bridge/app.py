@@ -23,10 +23,11 @@ from litestar.types import ControllerRouterHandler
 from bridge import settings as environment
 from bridge.call.local import check_local
 from bridge.caller import MediaProtocol
+from bridge.desk import Desk, Live
 from bridge.line_gate import LineGate
 from bridge.phrases import PhraseCache
 from bridge.profile import PACKAGED, load_profiles
-from bridge.routes import Desk, Live, handlers
+from bridge.routes import handlers
 from bridge.settings import Settings
 from bridge.speech import Speech
 from bridge.store import ConversationStore

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from bridge.app import create_app, serve
-from bridge.routes import Live
+from bridge.desk import Live
 from bridge.settings import Settings
 from bridge.wire import signature
 from tests.bridge.deepgram_line import FakeDeepgram, agent_server, speech_server

@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 
 from bridge.app import SAME_SIGNAL_S, Server
-from bridge.routes import Live
+from bridge.desk import Live
 from bridge.store import ConversationStore
 from tests.bridge.bridges import a_bridge, parameters
 from tests.bridge.waiting import until
