@@ -191,15 +191,18 @@ def _suggestion(key: str, known: list[str], path: Path) -> str:
     """The nearest key that there is: in this table, else the same one in another."""
     if close := get_close_matches(key, known, n=1):
         return f"; did you mean {close[0]}?"
-    elsewhere = [field_name(one) for one in _all_keys(Profile, ()) if one[-1] == key]
+    elsewhere = [field_name(one) for one in all_keys(Profile, ()) if one[-1] == key]
     return f"; did you mean {elsewhere[0]}?" if elsewhere else ""
 
 
-def _all_keys(table: type[msgspec.Struct], path: Path) -> Iterator[Path]:
+def all_keys(table: type[msgspec.Struct], path: Path) -> Iterator[Path]:
+    """Every key of a table and of the tables inside it."""
     for field in msgspec.structs.fields(table):
         kind, _ = _unwrapped(field.type)
+        if get_origin(kind) is tuple:
+            kind, _ = _unwrapped(get_args(kind)[0])
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield from _all_keys(kind, (*path, field.name))
+            yield from all_keys(kind, (*path, field.name))
         else:
             yield (*path, field.name)
 

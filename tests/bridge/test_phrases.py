@@ -8,6 +8,7 @@ import httpx
 import pytest
 import redis.asyncio
 
+from admin import valkey
 from bridge.errors import PhraseUnavailable, StateUnavailable
 from bridge.phrases import KEPT_S, LARGEST_PHRASE_BYTES, PhraseCache, phrase_key
 from bridge.profile import Profile, Speaking, Voice, Voices
@@ -443,6 +444,21 @@ async def test_without_redis_and_without_speech_there_is_no_phrase(
 
     with pytest.raises(PhraseUnavailable):
         await cache.get(PRACTICE, "greeting", TEXT)
+
+
+async def test_what_was_made_is_heard_though_redis_went_away_meanwhile(
+    open_cache, api: SpeechApi
+) -> None:
+    with valkey.running() as redis_url:
+        cache = await open_cache(redis_url)
+        api.go_on.clear()
+        making = asyncio.create_task(cache.get(PRACTICE, "greeting", TEXT))
+        await until(lambda: api.said)
+    api.go_on.set()
+
+    assert await making == b"Hello."
+    assert cache.at_hand(PRACTICE, TEXT) == b"Hello."
+    assert api.said == [TEXT]
 
 
 @pytest.mark.parametrize("ask", ["entries", "flush", "stats"])

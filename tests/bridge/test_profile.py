@@ -1,5 +1,6 @@
 """A practice from its file: what it comes to, and what is said of a file that is wrong."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from bridge.errors import BadConfiguration
 from bridge.profile import PACKAGED, Profile, Profiles, load_profiles
 from bridge.profile.practice import CONTEXTS
-from bridge.profile.reading import LONGEST_FILE
+from bridge.profile.reading import LONGEST_FILE, all_keys
 from bridge.simulator.strict import speak as known_voices
 from tests.bridge.practices import hillside, profiles_dir
 from tools.catalog import CATALOG
@@ -81,6 +82,15 @@ def test_a_file_with_the_line_ends_of_another_system_is_read(tmp_path) -> None:
     (tmp_path / "lakeside.toml").write_bytes(GOOD.replace("\n", "\r\n").encode())
 
     assert load_profiles(tmp_path, known_tools=CATALOG).of_id("lakeside") is not None
+
+
+def test_every_key_is_explained_in_the_readme() -> None:
+    readme = (PACKAGED.parents[1] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## A practice's profile")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
+    named = set(re.findall(r"[a-z_]+", " ".join(rows)))
+
+    assert {key for path in all_keys(Profile, ()) for key in path} <= named
 
 
 # --- voices by context ------------------------------------------------------------------------
