@@ -54,8 +54,9 @@ class Strike(_Part, frozen=True, kw_only=True):
     """Behind an ``error`` the call's own (``Faults.close_code``), of a ``close`` 1000."""
     after: Literal["settings", "greeting", "reply", "asked", "speech", "heard"] = "settings"
     """From when ``wait_ms`` counts: ``SettingsApplied``; the first sound of the greeting; of the
-    n-th reply (every ``say`` of a rule is one, an injected line is none); the n-th ``FunctionCallRequest``; the n-th
-    ``UserStartedSpeaking``; the n-th turn of the caller that was told."""
+    n-th reply (every ``say`` of a rule is one, an injected line is none); the n-th
+    ``FunctionCallRequest``; the n-th ``UserStartedSpeaking``; the n-th turn of the caller that was
+    told."""
     nth: Annotated[int, Meta(ge=1)] = 1
     wait_ms: Milliseconds = 0
     sessions: Sessions = (1,)
