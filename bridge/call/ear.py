@@ -6,7 +6,7 @@ to ``session``.
 
 from collections.abc import Iterator
 
-from bridge.call.floor_gate import FloorGate
+from bridge.call.floor_gate import Floor, FloorGate
 from bridge.call.hearing import Hearing
 from bridge.call.manners import Manners
 from bridge.call.noise_gate import NoiseGate
@@ -22,7 +22,10 @@ class Ear:
         self.quality = LineQuality()
         self.voice_at = 0.0
         """When a voice was heard last."""
-        self._soft = manners.barge_in == "soft"
+        self.spoken_bytes = 0
+        """Of the caller's voice, since ``noticed``."""
+        self.spoken_since = 0.0
+        """When that began; means nothing while ``spoken_bytes`` is 0."""
         self._noise_gate = NoiseGate() if manners.noise_gate else None
         self._volume = EvenVolume() if manners.even_volume else None
         self._floor = FloorGate(soft_bytes=manners.soft_ms * mulaw.BYTES_PER_MS)
@@ -42,24 +45,37 @@ class Ear:
         """Caller speech that never reached the agent because it had no right to the floor."""
         return self._floor.withheld_bytes
 
-    def hear(self, audio: bytes, now: float, *, agent_audible: bool, protected: bool) -> bytes:
+    def hear(self, audio: bytes, now: float, floor: Floor) -> bytes:
         """Take a piece of caller audio; returns what the agent is to hear now, often nothing."""
         quality = self.quality
         quality.hear(audio, now)
         speech = quality.speech
         if speech:
             self.voice_at = now
+            if not quality.agent_audible:
+                self._spoken(len(audio), now)
         if self._volume is not None:
             audio = self._volume.pass_(audio, quality.level_dbfs, speech=speech)
         if self._noise_gate is not None:
             audio = self._noise_gate.pass_(audio, speech=speech)
-        if protected:
-            audio = self._floor.pass_on(audio, "protected", speech=speech)
-        elif self._soft and agent_audible:
-            audio = self._floor.pass_on(audio, "soft", speech=speech)
-        else:
-            audio = self._floor.pass_on(audio, "open", speech=speech)
+        if floor != "open" or not self._floor.empty:
+            audio = self._floor.pass_on(audio, floor, speech=speech)
         return self._hearing.hear(audio, now)
+
+    def _spoken(self, byte_count: int, now: float) -> None:
+        if not self.spoken_bytes:
+            self.spoken_since = now
+        self.spoken_bytes += byte_count
+
+    def noticed(self) -> None:
+        """The agent shows that it heard her."""
+        self.spoken_bytes = 0
+
+    def turn_over(self) -> None:
+        """Her words are known: no session of the agent need hear them again."""
+        self._hearing.forget()
+
+    # --- the agent's side --------------------------------------------------------------------
 
     def open(self) -> Iterator[bytes]:
         """The agent listens from now on; what was kept for it, oldest first."""

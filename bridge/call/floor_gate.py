@@ -16,71 +16,104 @@ Floor = Literal["open", "soft", "protected"]
 LEAD_BYTES: Final = mulaw.SAMPLE_RATE_HZ // 5
 """So much before the first loud piece belongs to it: words begin softly."""
 WITHHELD_BYTES: Final = 4 * mulaw.SAMPLE_RATE_HZ
-"""Speech withheld at most, oldest dropped first."""
+"""Speech withheld at most, its short pauses included, oldest dropped first."""
 PAUSE_BYTES: Final = 3 * mulaw.SAMPLE_RATE_HZ // 10
 """A pause longer than this ends a sound; shorter ones lie between two syllables."""
-
-
-_SILENT: Final = bytes([mulaw.SILENCE])
 
 
 class FloorGate:
     """Withholds the caller's sound, or lets it through with what was withheld before it."""
 
+    __slots__ = (
+        "_lead",
+        "_lead_size",
+        "_quiet",
+        "_size",
+        "_soft_bytes",
+        "_speech",
+        "_spoken",
+        "_through",
+        "withheld_bytes",
+    )
+
     def __init__(self, *, soft_bytes: int) -> None:
         self.withheld_bytes = 0
         """Speech that never reached the agent: too short, or older than what is kept."""
         self._soft_bytes = soft_bytes
-        self._pieces: deque[bytes] = deque()
+        self._speech: deque[bytes] = deque()
         self._size = 0
+        self._lead: deque[bytes] = deque()
+        """Quiet pieces: what is said next begins in them, else they are worth nothing."""
+        self._lead_size = 0
         self._spoken = 0
         self._quiet = 0
         self._through = False
+
+    @property
+    def empty(self) -> bool:
+        """True while an open floor has nothing to add to what is heard."""
+        return not (self._spoken or self._lead)
 
     def pass_on(self, audio: bytes, floor: Floor, *, speech: bool) -> bytes:
         """What the agent is to hear now in place of this piece."""
         if floor == "open":
             self._through = False
-            passed = self._release(audio)
             self._spoken = self._quiet = 0
-            return passed
-        self._count(len(audio), speech=speech)
-        if floor == "soft":
-            if self._quiet > PAUSE_BYTES:
-                self._sound_ended()
-            elif self._spoken >= self._soft_bytes:
-                self._through = True
-            if self._through:
-                return self._release(audio)
-        self._withhold(audio)
-        return _SILENT * len(audio)
-
-    def _count(self, length: int, *, speech: bool) -> None:
+            return self._release(audio, speech=speech)
         if speech:
-            self._spoken += length
+            self._spoken += len(audio)
             self._quiet = 0
         else:
-            self._quiet += length
+            self._quiet += len(audio)
+        if floor == "soft" and self._may_pass():
+            return self._release(audio, speech=speech)
+        self._withhold(audio, speech=speech)
+        return mulaw.silent(len(audio))
 
-    def _sound_ended(self) -> None:
-        if not self._through:
-            self.withheld_bytes += self._spoken
-        self._through = False
-        self._spoken = 0
+    def _may_pass(self) -> bool:
+        """What has lasted passes, up to the pause behind it; what has not by then never will."""
+        passes = self._through or self._spoken >= self._soft_bytes
+        self._through = passes
+        if self._quiet > PAUSE_BYTES:
+            if not passes:
+                self._drop_speech()
+            self._through = False
+            self._spoken = 0
+        return passes
 
-    def _withhold(self, audio: bytes) -> None:
-        self._pieces.append(audio)
-        self._size += len(audio)
-        most = WITHHELD_BYTES if self._spoken else LEAD_BYTES
-        while self._size > most:
-            dropped = len(self._pieces.popleft())
-            self._size -= dropped
-            if self._spoken:
-                self.withheld_bytes += dropped
-
-    def _release(self, audio: bytes) -> bytes:
-        """Withheld speech goes first; mere silence was replaced by silence already."""
-        withheld = b"".join(self._pieces) if self._spoken else b""
-        self._pieces.clear()
+    def _drop_speech(self) -> None:
+        self.withheld_bytes += self._spoken
+        self._speech.clear()
         self._size = 0
-        return withheld + audio if withheld else audio
+
+    def _withhold(self, audio: bytes, *, speech: bool) -> None:
+        if speech:
+            self._speech += self._lead
+            self._size += self._lead_size
+            self._clear_lead()
+        if self._spoken and self._quiet <= PAUSE_BYTES:
+            self._speech.append(audio)
+            self._size += len(audio)
+            while self._size > WITHHELD_BYTES:
+                dropped = len(self._speech.popleft())
+                self._size -= dropped
+                self.withheld_bytes += dropped
+        else:
+            self._lead.append(audio)
+            self._lead_size += len(audio)
+            while self._lead_size > LEAD_BYTES:
+                self._lead_size -= len(self._lead.popleft())
+
+    def _release(self, audio: bytes, *, speech: bool) -> bytes:
+        """Withheld speech goes first; mere silence was replaced by silence already."""
+        if speech:
+            self._speech += self._lead
+        passed = b"".join((*self._speech, audio)) if self._speech else audio
+        self._speech.clear()
+        self._size = 0
+        self._clear_lead()
+        return passed
+
+    def _clear_lead(self) -> None:
+        self._lead.clear()
+        self._lead_size = 0

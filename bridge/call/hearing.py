@@ -107,11 +107,18 @@ class Hearing:
         self._recent.take()
         self._group.take()
 
+    def forget(self) -> None:
+        """What was sent so far was understood: no later session need hear it."""
+        self._recent.take()
+
     # --- where Twilio sends nothing ----------------------------------------------------------
 
     @property
     def fill_at(self) -> float | None:
-        """When silence is to be sent in place of frames that do not come."""
+        """When silence is to be sent in place of frames that do not come.
+
+        A line on which none ever came is kept up by ``KeepAlive``, which is the link's to send.
+        """
         if self._heard_at is None or not self._open:
             return None
         return self._heard_at + MISSING_AFTER_S

@@ -75,6 +75,15 @@ class Playback:
             tally[0] += byte_count
 
     @property
+    def sent_bytes(self) -> int:
+        """Position behind everything sent."""
+        return self._sent
+
+    def position(self, now: float) -> float:
+        """Where the caller's ear is; beyond everything sent when it was heard a while ago."""
+        return self._sent + (now - self._end_at) * mulaw.SAMPLE_RATE_HZ
+
+    @property
     def unmarked_bytes(self) -> int:
         """Bytes sent since the last mark."""
         return self._sent - self._marked

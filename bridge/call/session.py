@@ -68,8 +68,8 @@ class CallSession:
         self._opening = parts.opening
         self._line = parts.line
         self._ear = parts.ear
+        self._soft = manners.barge_in == "soft"
         self._now = 0.0
-        self._protect_next = False
         self._told_poor = False
         self._ended = False
         conversation.stream_lost()
@@ -218,13 +218,7 @@ class CallSession:
     # --- sound -------------------------------------------------------------------------------
 
     def _caller_audio(self, audio: bytes, now: float) -> list[Command]:
-        speaking = self._speaking
-        piece = self._ear.hear(
-            audio,
-            now,
-            agent_audible=speaking.near(now),
-            protected=speaking.protected(now),
-        )
+        piece = self._ear.hear(audio, now, self._speaking.floor(now, soft=self._soft))
         return [SendVoice(piece)] if piece else []
 
     def _agent_audio(self, audio: bytes, now: float) -> list[Command]:
@@ -247,9 +241,6 @@ class CallSession:
         self._patience.agent_showed(now)
         self.parts.fillers.over()
         self._upkeep.agent_spoke()
-        if self._protect_next:
-            self._protect_next = False
-            self._speaking.protect(now)
 
     def _mark_came_back(self, name: str, now: float) -> list[Command]:
         if not self._speaking.reached(name, now):
@@ -290,7 +281,7 @@ class CallSession:
         self.conversation.say(Utterance(speaker="caller", text=text, at_s=self.parts.at_s(now)))
         if self._ending.begun:
             return [*commands, self.parts.save(now)]
-        self._protect_next = False
+        self._speaking.protect_next = False
         self._patience.caller_said(now)
         self.parts.fillers.over()
         commands += self.parts.tuning.caller_said(text)
@@ -427,7 +418,8 @@ class CallSession:
             return []
         if self.parts.answers.effects_done > done_before:
             save_point(self.conversation, at_s, outcome.tool)
-            self._protect_next = self._manners.protect_confirmations and asked_at is not None
+            if asked_at is not None:
+                self._speaking.protect_next = self._manners.protect_confirmations
             commands = [*self.parts.tuning.something_done(), *commands]
         return self._told(commands, now) or [self.parts.save(now)]
 

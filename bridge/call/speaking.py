@@ -6,6 +6,7 @@ was), and writes both into the conversation. Leaves to ``session`` when any of i
 
 from bridge.call.commands import Command, PlayVoice
 from bridge.call.conversation import Conversation, Utterance
+from bridge.call.floor_gate import Floor
 from bridge.call.playback import Playback
 from bridge.call.replies import Replies
 from bridge.wire import mulaw, twilio
@@ -16,6 +17,7 @@ MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
 
 SEAM_S = 0.5
 """Between two pieces of one reply there may be so much silence."""
+SEAM_BYTES = round(SEAM_S * mulaw.SAMPLE_RATE_HZ)
 
 
 class Speaking:
@@ -27,7 +29,11 @@ class Speaking:
         self._replies = Replies(conversation)
         self._voiced: int | None = None
         self._filler: int | None = None
-        self._protected_from: float | None = None
+        self.protect_next = False
+        """True: the agent's next words are finished whoever speaks."""
+        self._protected_from: int | None = None
+        self._protected_to: int | None = None
+        """Position at which a protected passage ends; None while more of it may come."""
 
     # --- what the session asks ---------------------------------------------------------------
 
@@ -60,8 +66,14 @@ class Speaking:
         return self._playback.end_at
 
     def protected(self, now: float) -> bool:
-        """True while the caller hears, or is about to, what is finished whoever speaks."""
-        return self._protected_from is not None and now >= self._protected_from and self.near(now)
+        """True while the caller hears, or is about to, what is finished whoever speaks.
+
+        What was sent is heard a little later than the estimate thinks, hence the seam.
+        """
+        if self._protected_from is None:
+            return False
+        end = self._playback.sent_bytes if self._protected_to is None else self._protected_to
+        return self._protected_from <= self._playback.position(now) < end + SEAM_BYTES
 
     def near(self, now: float) -> bool:
         """True while something sent plays, by the estimate, or did so a moment ago.
@@ -71,14 +83,28 @@ class Speaking:
         """
         return now < self._playback.end_at + SEAM_S
 
+    def floor(self, now: float, *, soft: bool) -> Floor:
+        """Whether the caller may take the floor; ``soft``: only by a sound that lasts."""
+        if self._protected_from is not None and self.protected(now):
+            return "protected"
+        return "soft" if soft and self.near(now) else "open"
+
     # --- what is sent ------------------------------------------------------------------------
 
-    def protect(self, now: float) -> None:
-        """What is sent from here on is finished whoever speaks, up to the end of its reply."""
-        self._protected_from = max(now, self._playback.end_at)
+    def _protect(self) -> None:
+        """What is sent from here on is finished whoever speaks."""
+        if self._protected_from is None:
+            self._protected_from = self._playback.sent_bytes
+        self._protected_to = None
+        self.protect_next = False
 
-    def _unprotect(self, now: float) -> None:
-        if self._protected_from is not None and not self._playback.audible(now):
+    def _end_protection(self, now: float) -> None:
+        """What is sent from here on is none of the passage that was protected so far."""
+        if self._protected_from is None:
+            return
+        if self._protected_to is None:
+            self._protected_to = self._playback.sent_bytes
+        if self._playback.position(now) >= self._protected_to + SEAM_BYTES:
             self._protected_from = None
 
     def voice(self, audio: bytes, now: float) -> list[Command]:
@@ -86,7 +112,9 @@ class Speaking:
         commands: list[Command] = []
         if self.begins:
             commands += self._take_over(now)
-            self._unprotect(now)
+            self._end_protection(now)
+            if self.protect_next:
+                self._protect()
             self._voiced = (
                 self._replies.begin() if self._replies.open is None else self._replies.open
             )
@@ -106,6 +134,8 @@ class Speaking:
     def words(self, words: Utterance) -> list[Command]:
         """A sentence of the agent's reply, with a mark behind the one before it."""
         commands = self.mark()
+        if self.protect_next and not self.begins:
+            self._protect()  # what was done is told in the middle of a reply
         self._replies.say(words)
         return commands
 
@@ -122,16 +152,20 @@ class Speaking:
         self, words: Utterance, audio: bytes, now: float, *, protected: bool = False
     ) -> list[Command]:
         """A phrase is a reply of ours in one piece, with a mark behind it."""
-        self._unprotect(now)
-        if protected:
-            self.protect(now)
-        return self._phrase(words, audio, now)[0]
+        self._end_protection(now)
+        if not protected:
+            return self._phrase(words, audio, now)[0]
+        self._protect()
+        commands, _ = self._phrase(words, audio, now)
+        self._protected_to = self._playback.sent_bytes
+        return commands
 
     def filler(self, words: Utterance, audio: bytes, now: float) -> list[Command]:
         """A phrase that the answer may cut."""
         if self._replies.open == self._voiced:
             self._close_reply()  # heard out; what comes after the filler is the answer
             self.settle(now)
+        self._end_protection(now)
         commands, self._filler = self._phrase(words, audio, now)
         return commands
 
