@@ -32,8 +32,8 @@ class Ask(_Part, frozen=True, kw_only=True):
     cancel_after_ms: Milliseconds | None = None
     """``FunctionCallCancelled`` so long after it was asked, unless it was answered (5)."""
     again: Annotated[int, Meta(ge=0)] = 0
-    """After such a cancel it is asked anew, under a new id, so often (G-20); when no more is left,
-    the agent goes on without an answer."""
+    """So often it is cancelled and asked anew, under a new id; the last one stays (G-20). With 0
+    it is cancelled for good, and the agent goes on without an answer."""
 
 
 class Action(_Part, frozen=True, kw_only=True):

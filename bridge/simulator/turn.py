@@ -215,16 +215,17 @@ class Turn:
 
     async def _take_back(self, call: Asked, after_ms: int) -> None:
         """Cancels a function call that is not answered in time, and asks it anew as often."""
-        for asked_anew in range(call.ask.again + 1):
+        for _ in range(max(1, call.ask.again)):
             await self._pause(after_ms)
             if call.settled or not self.running:
                 return
             await self._cancel([call])
-            if asked_anew < call.ask.again:
+            if call.ask.again:
                 self._calls.renew(call)
                 await self._request([call])
-        self._scene.brain.withdrawn([call.ask])
-        self._calls.give_up(call)
+        if not call.ask.again:
+            self._scene.brain.withdrawn([call.ask])
+            self._calls.give_up(call)
 
     async def _cancel(self, calls: Sequence[Asked]) -> None:
         if not calls:
