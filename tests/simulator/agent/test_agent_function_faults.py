@@ -80,6 +80,22 @@ async def test_a_function_call_may_be_withdrawn_by_itself_and_asked_anew(dial, n
     assert [note.function_call_id for note in noted("answered")] == [third["id"]]
 
 
+async def test_what_was_asked_anew_as_often_as_it_should_be_is_withdrawn_no_more(dial, noted):
+    fickle = Ask(tool="find_slots", cancel_after_ms=10, again=1, save_as="slots")
+    clock = Ask(tool="lookup_appointment", cancel_after_ms=5000)
+    async with dial(scenario(hears("cleaning", ask(fickle, clock), say("{slots.say}")))) as client:
+        await client.send(words(BOOK_ME))
+        await functions_of(client)
+        last = (await functions_of(client))[0]
+        while noted("cancelled")[-1].name != "lookup_appointment":
+            await client.receive()
+        await client.answer(last, {"say": "At nine."})
+        await client.until("AgentAudioDone")
+
+    assert [note.name for note in noted("cancelled")] == ["find_slots", "lookup_appointment"]
+    assert client.texts() == [BOOK_ME, "At nine."]
+
+
 async def test_an_answer_in_time_keeps_a_function_call_from_being_withdrawn(dial, emulator):
     emulator.options.pace = 1
     slow = Ask(tool="find_slots", cancel_after_ms=3_600_000, save_as="slots")
