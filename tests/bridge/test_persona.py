@@ -193,6 +193,7 @@ def test_wideband_is_linear_16_khz_without_a_header_both_ways() -> None:
         "output": {"encoding": "linear16", "sample_rate": 16000, "container": "none"},
     }
     assert unknown_to(AgentV1Settings.model_validate(as_sent(message))) == set()
+    assert check_settings(as_sent(message)).flux
 
 
 def test_the_sound_is_mulaw_without_a_header_both_ways() -> None:
