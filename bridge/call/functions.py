@@ -9,7 +9,7 @@ carried over: a new session knows nothing of its id, but will ask the same again
 import msgspec
 
 from tools.catalog import Tool
-from tools.contract import ToolOutcome
+from tools.contract import Done, ToolOutcome
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +80,12 @@ class FunctionCalls:
 
     def carry(self) -> None:
         """The session that asked is gone: what is open goes on, and waits to be asked again."""
+        ran_as = {joined: first for first, joined in self._joined.items()}
         for pending in list(self._pending.values()):
-            self._carried[pending.function_call_id] = pending.wish
+            # What joined an earlier request has no job of its own: that one's outcome is awaited.
+            first = ran_as.get(pending.function_call_id, pending.function_call_id)
+            self._joined.pop(first, None)
+            self._carried[first] = pending.wish
             self._abandon(pending)
 
     def join(self, pending: Pending) -> bool:
@@ -99,10 +103,13 @@ class FunctionCalls:
         return function_call_id in self._carried or function_call_id in self._joined
 
     def arrived(self, outcome: ToolOutcome) -> Pending | None:
-        """An outcome of an earlier session's request: who asked for the same since, if anybody."""
+        """An outcome of an earlier session's request: who asked for the same since, if anybody.
+
+        Where nobody did it is kept for who will; a failure is not, that may be tried anew.
+        """
         function_call_id = outcome.function_call_id
         wish = self._carried.pop(function_call_id, None)
-        if wish is not None:
+        if wish is not None and isinstance(outcome, Done):
             self._known[wish] = outcome
         joined = self._joined.pop(function_call_id, None)
         return None if joined is None else self._pending.pop(joined, None)
@@ -110,6 +117,10 @@ class FunctionCalls:
     def take_known(self, wish: str) -> ToolOutcome | None:
         """What an earlier session's request of the same came to; once only."""
         return self._known.pop(wish, None)
+
+    def forget_known(self) -> None:
+        """The talk went on: whoever asks the same now wants it as it is now."""
+        self._known.clear()
 
     def take_orphan(self, function_call_id: str) -> Tool | None:
         """The tool of an effect that came true after nobody waited for it; once only."""

@@ -282,6 +282,7 @@ class CallSession:
         if self._ending.begun:
             return [*commands, self.parts.save(now)]
         self._speaking.protect_next = False
+        self.parts.functions.forget_known()
         self._patience.caller_said(now)
         self.parts.fillers.over()
         commands += self.parts.tuning.caller_said(text)
@@ -420,21 +421,27 @@ class CallSession:
             save_point(self.conversation, at_s, outcome.tool)
             if asked_at is not None:
                 self._speaking.protect_next = self._manners.protect_confirmations
-            commands = [*self.parts.tuning.something_done(), *commands]
+            if self._line.ready:
+                commands = [*self.parts.tuning.something_done(), *commands]
         return self._told(commands, now) or [self.parts.save(now)]
 
     def _told(self, commands: list[Command], now: float) -> list[Command]:
-        """After an answer the agent owes the next word."""
+        """After the last answer it waited for the agent owes the next word."""
         if not commands:
             return []
-        if any(isinstance(command, deepgram.FunctionCallResponse) for command in commands):
+        answered = any(isinstance(command, deepgram.FunctionCallResponse) for command in commands)
+        if answered and not self.parts.functions.waiting:
             self._patience.owe(now)
         return [*commands, self.parts.save(now)]
 
     def _withdraw(self, cancelled: list[deepgram.CancelledFunction], now: float) -> list[Command]:
         at_s = self.parts.at_s(now)
         commands = self.parts.answers.withdraw([call.id for call in cancelled], at_s)
-        return [] if commands is None else [*commands, self.parts.save(now)]
+        if commands is None:
+            return []
+        if not (self._turns.caller_speaking or self.parts.functions.waiting):
+            self._patience.owe(now)  # the caller's words are still to be answered
+        return [*commands, self.parts.save(now)]
 
     # --- time --------------------------------------------------------------------------------
 

@@ -140,7 +140,7 @@ class Upkeep:
             line.again_at,
             line.open_until,
             self._replace_at(now),
-            self._parts.patience.stalled_at if line.ready else None,
+            self._stalled_at(),
         ]
 
     def wake(self, now: float) -> list[Command]:
@@ -150,13 +150,20 @@ class Upkeep:
             return self.connect(now)
         if _past(line.open_until, now):
             return [CloseAgent(), *self.lost(now, "retry")]
-        if line.ready and _past(self._parts.patience.stalled_at, now):
+        if _past(self._stalled_at(), now):
             return self._stalled(now)
         if _past(self._replace_at(now), now):
             # One session is closed before the next is opened: the limit of sessions holds, and in
             # a quiet moment nobody misses the second between them.
             return [CloseAgent(), *self._let_go(now, replay=False), *self.connect(now)]
         return []
+
+    def _stalled_at(self) -> float | None:
+        """An agent that waits for answers of ours does not stall."""
+        parts = self._parts
+        if not parts.line.ready or parts.functions.waiting:
+            return None
+        return parts.patience.stalled_at
 
     def _stalled(self, now: float) -> list[Command]:
         self._stalls += 1

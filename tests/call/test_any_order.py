@@ -18,6 +18,7 @@ from bridge.call.events import (
     PhraseReady,
     Wakeup,
 )
+from bridge.call.patience import FALSE_START_S
 from bridge.wire import deepgram, twilio
 from bridge.wire.twilio import Clear
 from tests.call.calls import (
@@ -248,7 +249,7 @@ def test_no_frame_of_a_cut_reply_is_played(script: list, manners: dict[str, Any]
             case "speaks" if cut_at < 0:
                 call.feed(AgentAudio(bytes([reply]) * value), now)
                 spoke = True
-            case "stray" if 0 <= now - cut_at < 2.5:
+            case "stray" if 0 <= now - cut_at < FALSE_START_S:  # then the agent is asked to go on
                 commands = call.feed(AgentAudio(bytes([reply]) * value), now)
             case "says" if cut_at < 0:
                 call.feed(agent_text(value), now)
@@ -256,9 +257,7 @@ def test_no_frame_of_a_cut_reply_is_played(script: list, manners: dict[str, Any]
             case "is done":
                 call.feed(deepgram.AgentAudioDone(), now)
             case "barges in":
-                cleared = Clear(stream_sid=STREAM) in call.feed(
-                    deepgram.UserStartedSpeaking(), now
-                )
+                cleared = Clear(stream_sid=STREAM) in call.feed(deepgram.UserStartedSpeaking(), now)
                 if cleared and spoke:
                     cut_at = now
             case "asks for a time":
