@@ -17,8 +17,10 @@ from pathlib import Path
 import msgspec
 
 from admin import readiness
+from admin.errors import OperatorError
 from admin.launcher import Launcher
 from admin.surroundings import HeldPort
+from bridge.errors import BadConfiguration
 from bridge.profile import PACKAGED, Profiles, load_profiles
 from bridge.simulator.expect import PRACTICES, House
 from tools import seed
@@ -103,12 +105,19 @@ def _key(house: House) -> bytes:
 
 
 def gather_practices(folder: Path) -> Profiles:
-    """The profiles that ship and those that only scenarios dial, all in one new folder."""
+    """The profiles that ship and those that only scenarios dial, all in one new folder.
+
+    Raises:
+        OperatorError: one of them is not as it should be.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for profile in (*PACKAGED.glob("*.toml"), *PRACTICES.glob("*.toml")):
         shutil.copy(profile, folder)
-    return load_profiles(folder, known_tools=OFFERED)
+    try:
+        return load_profiles(folder, known_tools=OFFERED)
+    except BadConfiguration as error:
+        raise OperatorError(str(error)) from error
 
 
 async def enter_practices(database_url: str, profiles: Profiles, folder: Path) -> None:

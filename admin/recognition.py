@@ -98,7 +98,7 @@ def recognise(track: bytes, lines: Iterable[str], voices: Voices | None = None) 
     voices = voices or Voices()
     texts = dict.fromkeys(line for line in lines if line)
     known = _Known((text, voices.render(text, AGENT)) for text in texts)
-    pieces = _joined(_pieces(_hits(track, known)))
+    pieces = _joined(_pieces(_hits(track, known), known))
     return Recognised(
         lines=[_heard(piece, known) for piece in pieces], unknown_at_s=_unknown(track, pieces)
     )
@@ -115,25 +115,25 @@ def _hits(track: bytes, known: _Known) -> dict[tuple[int, int], set[int]]:
     size = mulaw.FRAME_BYTES
     find = known.places.get
     for utterance in utterances(track):
-        at, end = max(0, utterance.start - size), utterance.end + size
-        while at + size <= end:
-            places = find(track[at : at + size])
-            if places is None:
-                at += 1
-                continue
-            for line, number in places:
+        first, end = max(0, utterance.start - size), utterance.end + size
+        for at in range(first, min(end, len(track)) - size + 1):
+            for line, number in find(track[at : at + size], ()):
                 hits[line, at - number * size].add(number)
-            at += size
     return hits
 
 
-def _pieces(hits: dict[tuple[int, int], set[int]]) -> list[_Piece]:
-    """The fewest lines that explain the frames: the longest match first, then what it leaves."""
+def _pieces(hits: dict[tuple[int, int], set[int]], known: _Known) -> list[_Piece]:
+    """The fewest lines that explain the frames: the longest match first, then what it leaves.
+
+    Of two lines that hold about as much of it, it is the one that was heard from its start.
+    """
     size = mulaw.FRAME_BYTES
     left = dict(hits)
     found: list[_Piece] = []
     while left:
-        (line, origin), numbers = max(left.items(), key=lambda item: (len(item[1]), -item[0][1]))
+        (line, origin), numbers = max(
+            left.items(), key=lambda item: _likelihood(item[0][0], item[1], known)
+        )
         if len(numbers) < _FEWEST_FRAMES:
             break
         first, last = min(numbers), max(numbers)
@@ -145,6 +145,11 @@ def _pieces(hits: dict[tuple[int, int], set[int]]) -> list[_Piece]:
             if (rest := {n for n in some if not start < origin + (n + 0.5) * size < end})
         }
     return sorted(found, key=lambda piece: piece.start)
+
+
+def _likelihood(line: int, numbers: set[int], known: _Known) -> tuple[int, int]:
+    from_start = min(numbers) in known.audible[line][: _SOME_FRAMES + 1]
+    return len(numbers) + (_SOME_FRAMES + 1) * from_start, -known.lengths[line]
 
 
 def _joined(pieces: list[_Piece]) -> list[_Piece]:

@@ -198,6 +198,7 @@ class Stage:
         evidence = await asyncio.to_thread(gather, report, notes, booked, profile, self._voices)
         wav = self._state / "calls" / f"{scenario.name}.wav"
         await asyncio.to_thread(write_wav, report, wav)
+        await asyncio.to_thread(_write_log, wav.with_suffix(".jsonl"), report, notes)
         return result(
             scenario, failures(scenario.expect, evidence), evidence, report.call_sid, str(wav)
         )
@@ -250,6 +251,17 @@ def sittings_of(wanted: Sequence[Scenario]) -> list[list[Scenario]]:
         else:
             together.setdefault(msgspec.json.encode(each.house), []).append(each)
     return [*together.values(), *alone]
+
+
+def _write_log(path: Path, report: CallReport, notes: Sequence[Note]) -> None:
+    """Both peers' side of a call, one JSON object a line in order of time."""
+    happened = sorted([*report.events, *notes], key=lambda each: each.at)
+    began_at = report.events[0].at
+    lines = [
+        msgspec.json.encode({"s": round(each.at - began_at, 3), **msgspec.to_builtins(each)})
+        for each in happened
+    ]
+    path.write_bytes(b"\n".join(lines) + b"\n")
 
 
 def _tell(done: Result) -> None:

@@ -123,6 +123,8 @@ class House(_Part, frozen=True, kw_only=True):
 
     settings: Mapping[str, str] = {}
     """Environment of the bridge and the worker beside the usual one."""
+    apart: str = ""
+    """Any word: its troubles are to reach no call of another house."""
     worker_asleep_ms: tuple[Milliseconds, Milliseconds] | None = None
     """The worker's process is stopped for this while, counted from dialling: a tool that is slow,
     or never answers. Scenarios of such a house dial at the same moment."""

@@ -84,6 +84,14 @@ def test_a_line_that_begins_like_another_is_not_taken_for_it(voices: Voices) -> 
     assert [each.line for each in found.lines] == [OTHER_OFFER]
 
 
+def test_a_line_that_is_the_end_of_another_is_taken_for_itself(voices: Voices) -> None:
+    farewell = "I have Wednesday. Goodbye."
+    found = recognise(voices.render("Goodbye.", AGENT), [farewell, *LINES], voices)
+
+    assert [each.line for each in found.lines] == ["Goodbye."]
+    assert found.lines[0].whole
+
+
 def test_sound_that_no_line_explains_is_told(voices: Voices) -> None:
     stranger = voices.render("We are on Main Street, right across from the library.", AGENT)
     track = voices.render(QUESTION, AGENT) + silence(100) + stranger
