@@ -52,7 +52,7 @@ PIECE_BYTES: Final = 4000
 """Phrases go to Twilio in pieces of half a second."""
 
 _FRAMES: Final = frozenset({twilio.Media, AgentAudio})
-"""Events that come by the hundred a second; none of them makes a wake-up earlier."""
+"""Events that come by the hundred a second; hardly ever one of them makes a wake-up earlier."""
 
 log = structlog.get_logger()
 
@@ -180,7 +180,7 @@ class CallDriver:
             self._stop("bridge_error")
         finally:
             self._busy = False
-        if type(event) not in _FRAMES:
+        if type(event) not in _FRAMES or self.session.frames_count:
             self._set_timer()
 
     def _handle(self, event: Event) -> None:

@@ -4,6 +4,7 @@ Composes ``quality``, the two filters, ``floor_gate`` and ``hearing``; leaves wh
 to ``session``.
 """
 
+import math
 from collections.abc import Iterator
 
 from bridge.call.floor_gate import Floor, FloorGate
@@ -23,9 +24,11 @@ class Ear:
         self.voice_at = 0.0
         """When a voice was heard last."""
         self.spoken_bytes = 0
-        """Of the caller's voice, since ``noticed``."""
+        """Of the caller's own voice, since ``noticed``."""
         self.spoken_since = 0.0
-        """When that began; means nothing while ``spoken_bytes`` is 0."""
+        """When that began; means nothing while it is none."""
+        self.replay_s = mulaw.duration_s(manners.replay_bytes)
+        self._spoke_at = -math.inf
         self._noise_gate = NoiseGate() if manners.noise_gate else None
         self._volume = EvenVolume() if manners.even_volume else None
         self._floor = FloorGate(soft_bytes=manners.soft_ms * mulaw.BYTES_PER_MS)
@@ -52,8 +55,11 @@ class Ear:
         speech = quality.speech
         if speech:
             self.voice_at = now
-            if not quality.agent_audible:
-                self._spoken(len(audio), now)
+            if not quality.agent_audible:  # or it may be the agent's own voice, coming back
+                if not self.spoken_bytes:
+                    self.spoken_since = now
+                self._spoke_at = now
+                self.spoken_bytes += len(audio)
         if self._volume is not None:
             audio = self._volume.pass_(audio, quality.level_dbfs, speech=speech)
         if self._noise_gate is not None:
@@ -62,10 +68,9 @@ class Ear:
             audio = self._floor.pass_on(audio, floor, speech=speech)
         return self._hearing.hear(audio, now)
 
-    def _spoken(self, byte_count: int, now: float) -> None:
-        if not self.spoken_bytes:
-            self.spoken_since = now
-        self.spoken_bytes += byte_count
+    def spoke_since(self, at: float) -> bool:
+        """True if the caller's own voice was heard then or later."""
+        return self._spoke_at >= at
 
     def noticed(self) -> None:
         """The agent shows that it heard her."""

@@ -33,6 +33,10 @@ class Fillers:
     def take(self) -> str:
         """The filler for the wait that is going on."""
         self._spoken += 1
+        return self.another()
+
+    def another(self) -> str:
+        """The next in turn; there has to be one."""
         text = self._texts[self._next % len(self._texts)]
         self._next += 1
         return text

@@ -116,10 +116,9 @@ class Parts:
         return max(self.speaking.end_at, self.ear.voice_at)
 
     def busy(self) -> bool:
-        """True while somebody has the floor, or is owed an answer."""
+        """True while the caller has the floor, or is owed an answer."""
         return (
             self.turns.caller_speaking
-            or self.speaking.reply_open
             or self.functions.waiting
             or self.patience.owed_since is not None
         )

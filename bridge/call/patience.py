@@ -12,6 +12,9 @@ The agent is then asked to go on, which it refuses as long as it believes that t
 FALSE_STARTS_AT_MOST: Final = 4
 """Together above the 5 s after which the agent ends any turn (``eot_timeout_ms``)."""
 
+REFUSED_AT_MOST: Final = 2
+"""Refused prompts that are said again; the next one counts as said."""
+
 
 class Patience:
     """What one call waits for."""
@@ -25,6 +28,8 @@ class Patience:
         self._idle_after_s = idle_after_s
         self._prompts = tuple(prompts)
         self._prompted = 0
+        self._asking = False
+        self._asked_in_vain = 0
         self._sign_at = 0.0
         self._began_at: float | None = None
         self._tries = 0
@@ -36,13 +41,16 @@ class Patience:
         self._sign_at = now
         self._began_at = now
         self._tries = 0
+        self._asking = False
         self.owed_since = None
 
     def caller_said(self, now: float) -> None:
         """The caller's turn is over: the agent owes an answer."""
         self._sign_at = now
         self._began_at = None
-        self._prompted = 0
+        self._tries = 0
+        self._prompted = self._asked_in_vain = 0
+        self._asking = False
         self.owed_since = now
 
     def owe(self, now: float) -> None:
@@ -53,12 +61,23 @@ class Patience:
         """The agent gave a sign of life: it owes nothing."""
         self._sign_at = now
         self._began_at = None
+        self._tries = 0
+        self._asking = False
         self.owed_since = None
 
     def refused(self, now: float) -> None:
-        """The agent will not say what it was given: it is asked again after as long a silence."""
+        """The agent will not say what it was given: it is asked again, after a silence.
+
+        Not for ever: an agent that refuses everything leaves the caller in a silence that ends.
+        """
         self._sign_at = now
         self.owed_since = None
+        if self._asking and self._asked_in_vain < REFUSED_AT_MOST:
+            self._asked_in_vain += 1
+            self._prompted -= 1
+        self._asking = False
+        if self._began_at is None and self._tries < FALSE_STARTS_AT_MOST:
+            self._began_at = now
 
     def nothing_owed(self) -> None:
         """Whatever was owed, it was lost with the agent's line."""
@@ -71,11 +90,11 @@ class Patience:
         """When an agent that owes an answer counts as stalled."""
         return None if self.owed_since is None else self.owed_since + self._stall_after_s
 
-    def false_start_at(self, voice_at: float) -> float | None:
-        """When an utterance without words counts as none; ``voice_at``: a voice was heard last."""
+    def false_start_at(self, silent_since: float) -> float | None:
+        """When an utterance without words counts as none."""
         if self._began_at is None:
             return None
-        return max(self._began_at, voice_at) + FALSE_START_S
+        return max(self._began_at, silent_since) + FALSE_START_S
 
     def false_start(self, now: float) -> bool:
         """It does now; false once that was found often enough."""
@@ -95,4 +114,5 @@ class Patience:
         if self._prompted >= len(self._prompts):
             return None
         self._prompted += 1
+        self._asking = True
         return self._prompts[self._prompted - 1]

@@ -29,7 +29,7 @@ from bridge.call.quality import Quality
 from bridge.call.silence import Silence
 from bridge.call.timings import Stamps
 from bridge.call.troubles import REFUSED_INJECTIONS, WARNINGS, of_error, of_handshake
-from bridge.call.upkeep import Upkeep
+from bridge.call.upkeep import SPOKEN_BYTES, Upkeep
 from bridge.call.window import TOOL as SUMMARISE
 from bridge.call.window import due, job, take
 from bridge.errors import InvalidTransition
@@ -182,6 +182,16 @@ class CallSession:
                 pass
         return []
 
+    @property
+    def frames_count(self) -> bool:
+        """True while a mere frame may bring ``next_wakeup`` forward, so that it is to be asked.
+
+        The voice of a caller whom nobody listens to is what a call wakes up for.
+        """
+        return not self._line.ready or (
+            self._ear.spoken_bytes >= SPOKEN_BYTES and not self._turns.caller_speaking
+        )
+
     def next_wakeup(self) -> float | None:
         """The instant at which ``Wakeup`` is due; None once the call has ended."""
         if self._ended:
@@ -238,6 +248,7 @@ class CallSession:
         self.stamps.end("greeting", now, at_s)
         self.stamps.end("reply", now, at_s)
         self._turns.agent_begins()
+        self._ear.noticed()
         self._patience.agent_showed(now)
         self.parts.fillers.over()
         self._upkeep.agent_spoke()
@@ -253,6 +264,9 @@ class CallSession:
     # --- talk --------------------------------------------------------------------------------
 
     def _caller_begins(self, now: float) -> list[Command]:
+        if self._upkeep.begun_by_us():
+            return []
+        self._ear.noticed()
         self._turns.caller_begins()
         self._patience.caller_began(now)
         self.parts.fillers.over()
@@ -278,9 +292,15 @@ class CallSession:
     def _caller_said(self, text: str, now: float) -> list[Command]:
         self._caller_done(now)
         commands = self._speaking.turn_over(now)
+        self._ear.noticed()
+        if self._upkeep.told_back(text):
+            self._patience.owe(now)
+            return [*commands, *self.parts.tuning.caller_said(text), self.parts.save(now)]
         self.conversation.say(Utterance(speaker="caller", text=text, at_s=self.parts.at_s(now)))
         if self._ending.begun:
             return [*commands, self.parts.save(now)]
+        self._ear.turn_over()
+        self._upkeep.caller_said()
         self._speaking.protect_next = False
         self.parts.functions.forget_known()
         self._patience.caller_said(now)
@@ -350,7 +370,7 @@ class CallSession:
             case "notice" if not self._ending.begun:
                 self._opening.notice_ready(phrase)
                 return self._play_notice(now)
-            case "filler" | "cover" if self._silence.wanted(phrase.kind, now):
+            case "filler" | "cover" if self._silence.wanted(phrase, now):
                 words = self._words(phrase, now)
                 commands = self._speaking.filler(words, phrase.audio, now)
                 self._ear.quality.spoke(phrase.audio, now)
@@ -389,7 +409,7 @@ class CallSession:
             case "notice":
                 self._opening.notice_missing()
             case "filler" | "cover":
-                self._silence.missing()
+                self._silence.missing(phrase)
             case "apology" | "goodbye" if self._ending.wants(phrase.kind):
                 return self._hang_up(now)
             case _:

@@ -4,10 +4,15 @@ A false start is a silence too: the agent fell silent for a sound that was no ut
 go on. Leaves how long each is waited for to ``patience`` and ``fillers``.
 """
 
+from typing import Final
+
 from bridge.call.commands import Command, FetchPhrase, SendVoice
-from bridge.call.events import PhraseKind
+from bridge.call.events import PhraseKind, PhraseMissing, PhraseReady
 from bridge.call.parts import Parts
 from bridge.call.upkeep import Upkeep
+
+SPEAKS_S: Final = 0.4
+"""Who was heard so lately has not finished."""
 
 
 class Silence:
@@ -16,9 +21,10 @@ class Silence:
     def __init__(self, parts: Parts, upkeep: Upkeep) -> None:
         self._parts = parts
         self._upkeep = upkeep
-        self._asked: PhraseKind | None = None
+        self._asked: tuple[PhraseKind, str] | None = None
         self._asked_since: float | None = None
         self._covers = 0
+        self._covered_since: float | None = None
 
     def due_at(self) -> list[float | None]:
         """When there is something to say."""
@@ -49,22 +55,32 @@ class Silence:
 
     # --- fillers and covers ------------------------------------------------------------------
 
-    def wanted(self, kind: PhraseKind, now: float) -> bool:
+    def wanted(self, phrase: PhraseReady, now: float) -> bool:
         """True if the phrase that was asked for still has its silence to fill."""
-        asked, self._asked = self._asked, None
-        parts = self._parts
-        if asked != kind or parts.turns.caller_speaking or parts.speaking.playing(now):
+        since = self._asked_since
+        if not self._no_more(phrase.kind, phrase.text):
             return False
-        if kind == "cover":
-            return not parts.line.ready
-        return parts.waiting_since is not None and parts.waiting_since == self._asked_since
+        parts = self._parts
+        if parts.turns.caller_speaking or parts.speaking.playing(now):
+            return False
+        if phrase.kind == "cover":
+            # Nobody else would hear that she speaks.
+            return not parts.line.ready and not parts.ear.spoke_since(now - SPEAKS_S)
+        return parts.waiting_since is not None and parts.waiting_since == since
 
-    def missing(self) -> None:
-        """The phrase that was asked for cannot be had."""
+    def missing(self, phrase: PhraseMissing) -> None:
+        """A phrase cannot be had."""
+        self._no_more(phrase.kind, phrase.text)
+
+    def _no_more(self, kind: PhraseKind, text: str) -> bool:
+        """It is asked for no more; False if it was not, or another has been since."""
+        if self._asked != (kind, text):
+            return False
         self._asked = None
+        return True
 
     def _ask(self, kind: PhraseKind, text: str) -> FetchPhrase:
-        self._asked = kind
+        self._asked = kind, text
         self._asked_since = self._since()
         return FetchPhrase(kind=kind, text=text, context=self._parts.tuning.context)
 
@@ -91,16 +107,17 @@ class Silence:
         )
 
     def _cover_at(self) -> float | None:
+        """While nobody listens, and she is waiting for something."""
         parts, manners = self._parts, self._parts.manners
         down_since = parts.line.down_since
         if down_since is None or self._fetching() or parts.ending.begun:
-            self._covers = 0 if down_since is None else self._covers
             return None
-        if parts.opening.until is not None or not (
-            self._upkeep.mid_talk or parts.ear.voice_at > down_since
-        ):
+        if parts.opening.until is not None or not self._waits(down_since):
             return None
-        if self._covers:
+        covers = self._covers if self._covered_since == down_since else 0
+        if covers and not manners.fillers:
+            return None  # the same would be said twice running
+        if covers:
             wait_s = manners.second_filler_after_s
         elif self._upkeep.mid_talk:
             wait_s = manners.cover_after_s
@@ -108,13 +125,24 @@ class Silence:
             wait_s = manners.agent_filler_after_s
         return max(down_since, parts.quiet_since()) + wait_s
 
+    def _waits(self, down_since: float) -> bool:
+        parts = self._parts
+        return (
+            self._upkeep.mid_talk
+            or parts.ear.spoke_since(down_since)
+            or (parts.resumed and not parts.line.sessions)
+            or (parts.opening.agent_greets and not self._upkeep.greeted)
+        )
+
     def _next_cover(self) -> str:
-        texts = (self._parts.manners.cover, *self._parts.manners.fillers)
-        text = texts[self._covers % len(texts)]
+        down_since = self._parts.line.down_since
+        if self._covered_since != down_since:
+            self._covered_since = down_since
+            self._covers = 0
         self._covers += 1
         # Told that something is wrong, the caller is to be told that it is not any more.
         self._upkeep.mid_talk = True
-        return text
+        return self._parts.manners.cover if self._covers == 1 else self._parts.fillers.another()
 
     # --- a caller who says nothing -----------------------------------------------------------
 
@@ -122,25 +150,34 @@ class Silence:
         parts = self._parts
         if not parts.line.ready or parts.ending.begun:
             return None
-        return parts.patience.false_start_at(parts.ear.voice_at)
+        return parts.patience.false_start_at(parts.quiet_since())
 
     def _false_start(self, now: float) -> list[Command]:
         """Nothing was said after all: the agent goes on where it was cut."""
         parts = self._parts
         again = parts.patience.false_start(now)
-        rest = [] if parts.functions.waiting else self._upkeep.rest(now)
+        parts.turns.nobody_speaks()
+        if parts.functions.waiting:
+            return []
+        rest = self._upkeep.rest(now)
         if rest or again:
+            self._upkeep.still_owed(now)
             return rest
-        parts.turns.agent_begins()
-        return [] if parts.functions.waiting else self._upkeep.thread(now)
+        thread = self._upkeep.thread(now)
+        if not thread and self._upkeep.deaf_at() is not None:
+            return self._upkeep.deaf(now)
+        return thread
 
     def _idle_at(self) -> float | None:
         parts = self._parts
         if not parts.line.ready or parts.ending.begun or parts.busy():
             return None
-        return parts.patience.idle_at(parts.quiet_since())
+        deaf_at = self._upkeep.deaf_at()
+        return parts.patience.idle_at(parts.quiet_since()) if deaf_at is None else deaf_at
 
     def _idle(self, now: float) -> list[Command]:
+        if self._upkeep.deaf_at() is not None:
+            return self._upkeep.deaf(now)
         prompt = self._parts.patience.prompt()
         if prompt is None:
             return self._parts.end("caller_silent", now)

@@ -35,4 +35,6 @@ def _broken_off(utterance: Utterance) -> bool:
         return False
     usual_ms = len(utterance.text) * MS_PER_CHARACTER
     whole_ms = utterance.sent_ms if utterance.complete else max(utterance.sent_ms, usual_ms)
-    return utterance.heard_ms < AS_GOOD_AS_SAID * whole_ms
+    # What was sent will be heard, unless it was cut before.
+    heard_ms = utterance.heard_ms if utterance.cut else utterance.sent_ms
+    return heard_ms < AS_GOOD_AS_SAID * whole_ms

@@ -28,6 +28,10 @@ class Turns:
         """The agent speaks: then the caller does not, or nothing of hers was understood."""
         self.caller_speaking = False
 
+    def nobody_speaks(self) -> None:
+        """What began as an utterance of the caller's was none."""
+        self.caller_speaking = False
+
     def latch(self, now: float) -> None:
         """Agent audio from here on is of a cut turn."""
         self._latched_until = now + LATCH_S

@@ -13,10 +13,14 @@ from bridge.call.parts import Parts
 from bridge.call.thread import unsaid
 from bridge.call.troubles import Class
 from bridge.call.unanswered import unanswered
-from bridge.wire import deepgram
+from bridge.wire import deepgram, mulaw
 
 QUIET_S: Final = 1.0
 """A pause this long is a moment at which nobody is about to go on."""
+REPLY_PAUSE_S: Final = 4.0
+"""Unless a reply of the agent is open: then it may only be slow."""
+SPOKEN_BYTES: Final = mulaw.SAMPLE_RATE_HZ
+"""A second of her voice is more than a cough."""
 STALLS_AT_MOST: Final = 2
 """An agent that stalls in so many sessions running is not there."""
 
@@ -30,7 +34,12 @@ class Upkeep:
         self._parts = parts
         self._greeted_here = False
         self._said_again = 0
+        self._said_before: int | None = None
+        self._given: list[str] = []
+        self._given_begun = False
+        self._kept_since = 0.0
         self._stalls = 0
+        self._deaf = False
         self._ours = frozenset((*parts.manners.fillers, parts.manners.cover, parts.manners.notice))
 
     # --- up ----------------------------------------------------------------------------------
@@ -46,8 +55,13 @@ class Upkeep:
         if not line.welcomed or line.configured or opening.until is not None:
             return []
         line.configured = True
-        self._greeted_here = opening.agent_greets and not self._parts.conversation.begun
+        self._greeted_here = opening.agent_greets and not self.greeted
         return [ConfigureAgent(greet=self._greeted_here)]
+
+    @property
+    def greeted(self) -> bool:
+        """True once anybody said anything but what only bridges a silence."""
+        return any(one.text not in self._ours for one in self._parts.conversation.utterances)
 
     def applied(self, now: float) -> list[Command]:
         """The agent listens: what was kept for it is sent, and the thread is picked up."""
@@ -66,41 +80,86 @@ class Upkeep:
         return commands
 
     def _pick_up(self, first: bool, now: float) -> list[Command]:
+        parts = self._parts
         if self._greeted_here:
-            self._parts.patience.owe(now)
+            parts.patience.owe(now)
             return []
-        thread = self.thread(now)
-        if thread:
-            return thread
-        if (first and self._parts.resumed) or self.mid_talk:
-            return self._parts.inject(self._parts.manners.resumed, now)
+        words = self._words(now)
+        if words:
+            return words
+        if parts.ear.spoke_since(max(self._kept_since, now - parts.ear.replay_s)):
+            # She has the floor: what she says comes with the sound that was kept.
+            parts.patience.caller_began(now)
+            return []
+        rest = self.rest(now)
+        if rest:
+            return rest
+        if (first and parts.resumed) or self.mid_talk:
+            return parts.inject(parts.manners.resumed, now)
         return []
 
     def thread(self, now: float) -> list[Command]:
         """The caller's words that had no answer, or the agent's that she did not hear."""
+        return self._words(now) or self.rest(now)
+
+    def _words(self, now: float) -> list[Command]:
         words = unanswered(self._parts.conversation)
-        if words:
-            self._parts.turns.release()
-            self._parts.patience.owe(now)
-            return [deepgram.InjectUserMessage(content=words)]
-        return self.rest(now)
+        if not words:
+            return []
+        self._given = words.split()
+        self._given_begun = False
+        self._parts.turns.release()
+        self._parts.patience.owe(now)
+        return [deepgram.InjectUserMessage(content=words)]
+
+    def still_owed(self, now: float) -> None:
+        """She said nothing new: then what she said before is waiting for its answer."""
+        patience = self._parts.patience
+        if patience.owed_since is None and unanswered(self._parts.conversation):
+            patience.owe(now)
 
     def rest(self, now: float) -> list[Command]:
         """What the agent had begun to say and the caller did not hear."""
-        conversation = self._parts.conversation
-        text = unsaid(conversation, since=self._said_again, ours=self._ours)
+        text = self._unsaid()
         if not text:
             return []
-        self._said_again = len(conversation.utterances)
+        self._said_before = self._said_again
+        self._said_again = len(self._parts.conversation.utterances)
         return self._parts.inject(text, now)
 
+    def _unsaid(self) -> str:
+        return unsaid(self._parts.conversation, since=self._said_again, ours=self._ours)
+
+    # --- what the agent makes of it ----------------------------------------------------------
+
+    def begun_by_us(self) -> bool:
+        """True if the utterance that is announced is the words that the agent was given.
+
+        They are told as if the caller began to speak (deepgram-voice-agent.md 2.9), once.
+        """
+        begun, self._given_begun = self._given_begun, bool(self._given)
+        return bool(self._given) and not begun
+
+    def told_back(self, text: str) -> bool:
+        """True if these are the words that the agent was given: nobody said them again."""
+        given, self._given = self._given, []
+        return bool(given) and given == text.split()
+
     def refused(self) -> None:
-        """The agent would not say it: it is still to be said."""
-        self._said_again = 0
+        """The agent would not have it: what was to be said is still to be said."""
+        self._given = []
+        if self._said_before is not None:
+            self._said_again = self._said_before
+            self._said_before = None
 
     def agent_spoke(self) -> None:
         """The agent is there."""
         self._stalls = 0
+        self._said_before = None
+
+    def caller_said(self) -> None:
+        """The agent hears her."""
+        self._deaf = False
 
     # --- down --------------------------------------------------------------------------------
 
@@ -112,9 +171,11 @@ class Upkeep:
         line = parts.line
         if line.again_at is not None:
             return []
+        busy = parts.busy()
+        replay = parts.turns.caller_speaking or parts.ear.spoke_since(now - QUIET_S)
+        commands = self._let_go(now, replay=replay)
         if line.sessions:
-            self.mid_talk = self.mid_talk or parts.busy() or parts.speaking.audible(now)
-        commands = self._let_go(now, replay=parts.turns.caller_speaking)
+            self.mid_talk = self.mid_talk or busy or bool(self._unsaid())
         if not line.lost(now, trouble, status=status, not_before_s=not_before_s):
             return [*commands, *parts.apologise(now)]
         parts.functions.carry()
@@ -122,13 +183,32 @@ class Upkeep:
             commands += self.connect(now)
         return [*commands, parts.save(now)]
 
+    def deaf(self, now: float) -> list[Command]:
+        """She spoke and nothing came back: a new session may hear her. Once, until one does."""
+        self._deaf = True
+        self.mid_talk = True
+        self._parts.ear.noticed()
+        return [CloseAgent(), *self.lost(now, "retry")]
+
+    def deaf_at(self) -> float | None:
+        """When an agent that shows no sign of what the caller says counts as deaf."""
+        parts = self._parts
+        if self._deaf or parts.ear.spoken_bytes < SPOKEN_BYTES:
+            return None
+        since = parts.ear.spoken_since + parts.manners.stall_after_s
+        return max(since, parts.quiet_since() + QUIET_S)
+
     def _let_go(self, now: float, *, replay: bool) -> list[Command]:
         """Nothing of this session will come any more."""
         parts = self._parts
+        if parts.line.ready:
+            self._kept_since = now - parts.ear.replay_s if replay else now
         parts.ear.close(replay=replay)
         parts.turns.caller_ends()
         parts.patience.nothing_owed()
         parts.tuning.new_session()
+        self._given = []
+        self._said_before = None
         return parts.speaking.turn_over(now)
 
     # --- time --------------------------------------------------------------------------------
@@ -175,7 +255,8 @@ class Upkeep:
         old_at = self._parts.line.old_at(now)
         if old_at is None or self._parts.busy() or self._parts.ending.begun:
             return None
-        return max(old_at, self._parts.quiet_since() + QUIET_S)
+        pause_s = REPLY_PAUSE_S if self._parts.speaking.reply_open else QUIET_S
+        return max(old_at, self._parts.quiet_since() + pause_s)
 
 
 def _past(at: float | None, now: float) -> bool:

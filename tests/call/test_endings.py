@@ -192,7 +192,7 @@ def test_what_a_lost_agent_says_was_not_heard() -> None:
 def test_an_agent_that_comes_too_late_is_not_given_the_call() -> None:
     call = started_call(reconnect_within_s=1.0)
     call.wake()  # the greeting is left to the agent
-    call.wake()  # which does not come
+    call.at(8.0, Wakeup())  # which does not come
 
     assert call.at(8.5, deepgram.SettingsApplied(), media(sound(0.02))) == []
 
@@ -295,9 +295,9 @@ def test_the_apology_is_finished_even_if_the_call_is_too_long() -> None:
 def test_the_longest_call_is_counted_from_the_calls_own_beginning() -> None:
     went_before = a_conversation(elapsed_s=30.0, utterances=[caller_words("Hello.")])
 
-    call = started_call(conversation=went_before, longest_call_s=100.0, agent_patience_s=500.0)
+    call = started_call(conversation=went_before, longest_call_s=32.0, agent_patience_s=500.0)
 
-    assert call.session.next_wakeup() == 70.0
+    assert call.session.next_wakeup() == 2.0
 
 
 def test_a_start_after_the_end_changes_nothing() -> None:

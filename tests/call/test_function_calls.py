@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from bridge.call.commands import CancelTool, FetchPhrase, PlayVoice, RunTool, Save
-from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived
+from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived, Wakeup
+from bridge.call.patience import FALSE_START_S
 from bridge.wire import deepgram, twilio
 from tests.call.calls import (
     BOOK,
@@ -342,8 +343,16 @@ def test_no_filler_is_fetched_while_the_caller_speaks() -> None:
 
     call.at(3.5, deepgram.UserStartedSpeaking())
 
-    while (due := call.session.next_wakeup()) is not None and due < 3.0 + READ_BUDGET_S:
+    while (due := call.session.next_wakeup()) is not None and due < 3.5 + FALSE_START_S:
         assert call.wake() == []
+
+
+def test_a_sound_that_was_no_utterance_keeps_no_filler_away() -> None:
+    call = asking_call()
+    call.at(3.5, deepgram.UserStartedSpeaking())
+
+    assert call.at(3.5 + FALSE_START_S, Wakeup()) == []
+    assert call.wake() == [FetchPhrase(kind="filler", text=FILLERS[0])]
 
 
 def test_a_filler_that_comes_while_the_caller_speaks_is_not_played() -> None:
