@@ -80,17 +80,22 @@ def _in_full(text: str, heard: Sequence[HeardLine]) -> Iterator[str]:
 
 def _never_expected(expect: Expect, evidence: Evidence) -> Iterator[str]:
     """What no call may do, whatever its scenario says."""
-    for line in evidence.heard:
-        if not line.from_start:
-            yield f"stray sound at {line.at_s:.1f} s: a line taken up in its middle, “{line.words}”"
-    for at_s in evidence.unknown_at_s:
-        yield f"unknown sound at {at_s:.1f} s: nobody is known to have said that"
+    if not expect.altered:
+        yield from _foreign_sound(evidence)
     fillers = [line for line in evidence.heard if line.line in evidence.fillers]
     if expect.fillers is not None:
         yield from _counted("fillers", expect.fillers, len(fillers))
     for before, after in pairwise(fillers):
         if before.line == after.line and _waited(before, after, evidence):
             yield f"the same filler twice running at {after.at_s:.1f} s: “{after.line}”"
+
+
+def _foreign_sound(evidence: Evidence) -> Iterator[str]:
+    for line in evidence.heard:
+        if not line.from_start:
+            yield f"stray sound at {line.at_s:.1f} s: a line taken up in its middle, “{line.words}”"
+    for at_s in evidence.unknown_at_s:
+        yield f"unknown sound at {at_s:.1f} s: nobody is known to have said that"
 
 
 def _waited(before: HeardLine, after: HeardLine, evidence: Evidence) -> bool:

@@ -57,6 +57,9 @@ class Expect(_Part, frozen=True, kw_only=True):
     """Lines with these words were each heard from the first sound to the last, unbroken."""
     cut: tuple[str, ...] = ()
     """Lines with these words were each begun and broken off."""
+    altered: bool = False
+    """The agent's line resamples, so what she hears is not byte for byte what was recorded: sound
+    that cannot be told apart from other lines is not judged."""
     greetings: Count = 1
     """How often the practice's greeting was begun."""
     fillers: Count | None = None

@@ -193,6 +193,12 @@ CASES: dict[str, tuple[Expect, Evidence, Evidence, str]] = {
         call(heard=[*spoken(), line(OFFER, 9.0, words="in the afternoon.", from_start=False)]),
         "stray sound at 9.0 s",
     ),
+    "altered": (
+        Expect(altered=True),
+        call(unknown_at_s=[7.25], heard=[*spoken(), line(OFFER, 9.0, from_start=False)]),
+        call(unknown_at_s=[7.25], heard=[]),
+        "greetings",
+    ),
     "no unknown sound": (Expect(), call(), call(unknown_at_s=[7.25]), "7.2 s"),
     "interruptions": (
         Expect(interruptions=3),
