@@ -59,6 +59,8 @@ class Parts:
         )
         self.tuning = Tuning(manners)
         self.ending = Ending()
+        self.bridging = frozenset((*manners.fillers, manners.cover, manners.notice))
+        """Phrases that nobody would miss in the talk."""
         self.began_at = 0.0
         """When this stream began."""
         self._elapsed_before_s = conversation.elapsed_s
@@ -110,6 +112,11 @@ class Parts:
         """Since when the caller waits for the agent's next word; None if she does not."""
         asked = self.functions.filler_since
         return self.patience.owed_since if asked is None else asked
+
+    @property
+    def greeted(self) -> bool:
+        """True once anybody said anything but what bridges a silence: then nobody greets again."""
+        return any(one.text not in self.bridging for one in self.conversation.utterances)
 
     def quiet_since(self) -> float:
         """When, by the estimate, the last sound of either side will have been heard."""

@@ -25,6 +25,7 @@ from bridge.call.events import (
 )
 from bridge.call.manners import Manners
 from bridge.call.parts import Parts
+from bridge.call.phrases import Phrases
 from bridge.call.quality import Quality
 from bridge.call.silence import Silence
 from bridge.call.timings import Stamps
@@ -59,7 +60,8 @@ class CallSession:
         """Agent audio of cut turns that was thrown away."""
         self.parts = parts = Parts(conversation, manners=manners, catalog=catalog)
         self._manners = manners
-        self._upkeep = Upkeep(parts)
+        self._phrases = Phrases(parts)
+        self._upkeep = Upkeep(parts, self._phrases)
         self._silence = Silence(parts, self._upkeep)
         self._speaking = parts.speaking
         self._turns = parts.turns
@@ -148,7 +150,7 @@ class CallSession:
             case deepgram.AgentThinking() | deepgram.AgentStartedSpeaking():
                 self._turns.release()
             case deepgram.AgentAudioDone():
-                return self._speaking.voice_done(now)
+                return [*self._speaking.voice_done(now), *self._phrases.notice(now)]
             case deepgram.FunctionCallRequest():
                 return self._ask(event.functions, now)
             case deepgram.FunctionCallCancelled():
@@ -220,10 +222,9 @@ class CallSession:
         self.parts.began_at = now
         if not self.conversation.save_points:
             save_point(self.conversation, 0.0, "beginning")
-        if self.parts.resumed:
-            return self._upkeep.connect(now)
-        self.stamps.begin("greeting", now)
-        return [*self._opening.begin(now), *self._upkeep.connect(now)]
+        if not self.parts.resumed:
+            self.stamps.begin("greeting", now)
+        return [*self._phrases.begin(now), *self._upkeep.connect(now)]
 
     # --- sound -------------------------------------------------------------------------------
 
@@ -282,7 +283,8 @@ class CallSession:
         if audible:
             self.conversation.interruptions += 1
         self._ear.quality.hushed(now)
-        return [*self._speaking.cut(now), *self._play_notice(now), self.parts.save(now)]
+        self._opening.notice.over()
+        return [*self._speaking.cut(now), *self._phrases.notice(now), self.parts.save(now)]
 
     def _caller_done(self, now: float) -> None:
         if self._turns.caller_speaking:
@@ -305,6 +307,7 @@ class CallSession:
         self.parts.functions.forget_known()
         self._patience.caller_said(now)
         self.parts.fillers.over()
+        commands += self._phrases.notice(now)
         commands += self.parts.tuning.caller_said(text)
         commands += self._tell_of_a_poor_line()
         commands += self._summarise()
@@ -334,6 +337,9 @@ class CallSession:
             return [self.parts.save(now)]
         if self._speaking.begins:
             self._patience.owe(now)  # words are a sign of life, but the voice is still to come
+        if self._opening.notice.asked and self._opening.notice.has(text):
+            self._opening.notice.over()
+            self._speaking.protect_next = True
         commands = self._speaking.words(words)
         return [*commands, *self.parts.tuning.agent_said(text), self.parts.save(now)]
 
@@ -362,44 +368,18 @@ class CallSession:
     def _phrase_ready(self, phrase: PhraseReady, now: float) -> list[Command]:
         match phrase.kind:
             case "greeting" if self._opening.until is not None:
-                self._opening.greeted()
                 self.stamps.end("greeting", now, self.parts.at_s(now))
-                commands = self._say(phrase, now)
-                commands += self._play_notice(now)
+                commands = self._phrases.greeting(phrase, now)
                 return [*commands, *self._upkeep.configure(), self.parts.save(now)]
-            case "notice" if not self._ending.begun:
-                self._opening.notice_ready(phrase)
-                return self._play_notice(now)
+            case "notice":
+                self._opening.notice.audio = phrase
+                return self._phrases.notice(now)
             case "filler" | "cover" if self._silence.wanted(phrase, now):
-                words = self._words(phrase, now)
-                commands = self._speaking.filler(words, phrase.audio, now)
-                self._ear.quality.spoke(phrase.audio, now)
-                return [*commands, self.parts.save(now)]
+                return [*self._phrases.filler(phrase, now), self.parts.save(now)]
             case "apology" | "goodbye" if self._ending.wants(phrase.kind):
-                commands = self._say(phrase, now)
-                self._ending.saying(commands, self._speaking.end_at)
-                return commands
+                return self._phrases.last_words(phrase, now)
             case _:
                 return []
-
-    def _say(self, phrase: PhraseReady, now: float, *, protected: bool = False) -> list[Command]:
-        words = self._words(phrase, now)
-        self._ear.quality.spoke(phrase.audio, now)
-        return self._speaking.phrase(words, phrase.audio, now, protected=protected)
-
-    def _words(self, phrase: PhraseReady, now: float) -> Utterance:
-        at_s = self.parts.at_s(now)
-        return Utterance(speaker="agent", text=phrase.text, at_s=at_s, source="phrase")
-
-    def _play_notice(self, now: float) -> list[Command]:
-        """The legal line, behind the greeting; at once and again if that was interrupted."""
-        notice = self._opening.notice_to_play()
-        if notice is None:
-            return []
-        said = (one for one in self.conversation.utterances if one.text == notice.text)
-        if any(not one.cut for one in said):
-            return []
-        return self._say(notice, now, protected=True)
 
     def _phrase_missing(self, phrase: PhraseMissing, now: float) -> list[Command]:
         match phrase.kind:
@@ -407,7 +387,8 @@ class CallSession:
                 self._opening.let_agent_greet()
                 return self._upkeep.configure()
             case "notice":
-                self._opening.notice_missing()
+                self._opening.notice.missing = True
+                return self._phrases.notice(now)
             case "filler" | "cover":
                 self._silence.missing(phrase)
             case "apology" | "goodbye" if self._ending.wants(phrase.kind):

@@ -131,7 +131,7 @@ class Silence:
             self._upkeep.mid_talk
             or parts.ear.spoke_since(down_since)
             or (parts.resumed and not parts.line.sessions)
-            or (parts.opening.agent_greets and not self._upkeep.greeted)
+            or (parts.opening.agent_greets and not parts.greeted)
         )
 
     def _next_cover(self) -> str:

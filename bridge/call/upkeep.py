@@ -10,6 +10,7 @@ from typing import Final
 
 from bridge.call.commands import CloseAgent, Command, ConfigureAgent, ConnectAgent, SendVoice
 from bridge.call.parts import Parts
+from bridge.call.phrases import Phrases
 from bridge.call.thread import unsaid
 from bridge.call.troubles import Class
 from bridge.call.unanswered import unanswered
@@ -28,10 +29,11 @@ STALLS_AT_MOST: Final = 2
 class Upkeep:
     """The agent's line of one call."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, phrases: Phrases) -> None:
         self.mid_talk = False
         """True while the line is down and somebody was in the middle of something."""
         self._parts = parts
+        self._phrases = phrases
         self._greeted_here = False
         self._said_again = 0
         self._said_before: int | None = None
@@ -40,7 +42,6 @@ class Upkeep:
         self._kept_since = 0.0
         self._stalls = 0
         self._deaf = False
-        self._ours = frozenset((*parts.manners.fillers, parts.manners.cover, parts.manners.notice))
 
     # --- up ----------------------------------------------------------------------------------
 
@@ -55,13 +56,10 @@ class Upkeep:
         if not line.welcomed or line.configured or opening.until is not None:
             return []
         line.configured = True
-        self._greeted_here = opening.agent_greets and not self.greeted
+        self._greeted_here = opening.agent_greets and not self._parts.greeted
+        if self._greeted_here and opening.notice.text:
+            self._parts.speaking.protect_next = True
         return [ConfigureAgent(greet=self._greeted_here)]
-
-    @property
-    def greeted(self) -> bool:
-        """True once anybody said anything but what only bridges a silence."""
-        return any(one.text not in self._ours for one in self._parts.conversation.utterances)
 
     def applied(self, now: float) -> list[Command]:
         """The agent listens: what was kept for it is sent, and the thread is picked up."""
@@ -70,10 +68,7 @@ class Upkeep:
             return []
         first = parts.line.sessions == 0
         parts.line.applied(now)
-        commands: list[Command] = []
-        notice = parts.opening.notice_to_inject()
-        if notice:
-            commands.append(deepgram.InjectAgentMessage(message=notice, behavior="queue"))
+        commands = self._phrases.notice(now)
         commands += self._pick_up(first, now)
         commands += [SendVoice(piece) for piece in parts.ear.open()]
         self.mid_talk = False
@@ -119,16 +114,16 @@ class Upkeep:
             patience.owe(now)
 
     def rest(self, now: float) -> list[Command]:
-        """What the agent had begun to say and the caller did not hear."""
+        """What was begun to be said and the caller did not hear."""
         text = self._unsaid()
         if not text:
-            return []
+            return self._phrases.notice(now)
         self._said_before = self._said_again
         self._said_again = len(self._parts.conversation.utterances)
         return self._parts.inject(text, now)
 
     def _unsaid(self) -> str:
-        return unsaid(self._parts.conversation, since=self._said_again, ours=self._ours)
+        return unsaid(self._parts.conversation, since=self._said_again, ours=self._parts.bridging)
 
     # --- what the agent makes of it ----------------------------------------------------------
 
@@ -148,6 +143,7 @@ class Upkeep:
     def refused(self) -> None:
         """The agent would not have it: what was to be said is still to be said."""
         self._given = []
+        self._parts.opening.notice.over()
         if self._said_before is not None:
             self._said_again = self._said_before
             self._said_before = None
@@ -207,6 +203,7 @@ class Upkeep:
         parts.turns.caller_ends()
         parts.patience.nothing_owed()
         parts.tuning.new_session()
+        parts.opening.notice.over()
         self._given = []
         self._said_before = None
         return parts.speaking.turn_over(now)
