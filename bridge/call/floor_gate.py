@@ -32,7 +32,6 @@ class FloorGate:
         "_soft_bytes",
         "_speech",
         "_spoken",
-        "_through",
         "withheld_bytes",
     )
 
@@ -47,7 +46,6 @@ class FloorGate:
         self._lead_size = 0
         self._spoken = 0
         self._quiet = 0
-        self._through = False
 
     @property
     def empty(self) -> bool:
@@ -57,7 +55,6 @@ class FloorGate:
     def pass_on(self, audio: bytes, floor: Floor, *, speech: bool) -> bytes:
         """What the agent is to hear now in place of this piece."""
         if floor == "open":
-            self._through = False
             self._spoken = self._quiet = 0
             return self._release(audio, speech=speech)
         if speech:
@@ -72,12 +69,10 @@ class FloorGate:
 
     def _may_pass(self) -> bool:
         """What has lasted passes, up to the pause behind it; what has not by then never will."""
-        passes = self._through or self._spoken >= self._soft_bytes
-        self._through = passes
+        passes = self._spoken >= self._soft_bytes
         if self._quiet > PAUSE_BYTES:
             if not passes:
                 self._drop_speech()
-            self._through = False
             self._spoken = 0
         return passes
 

@@ -153,12 +153,9 @@ class Speaking:
     ) -> list[Command]:
         """A phrase is a reply of ours in one piece, with a mark behind it."""
         self._end_protection(now)
-        if not protected:
-            return self._phrase(words, audio, now)[0]
-        self._protect()
-        commands, _ = self._phrase(words, audio, now)
-        self._protected_to = self._playback.sent_bytes
-        return commands
+        if protected:
+            self._protect()
+        return self._phrase(words, audio, now)[0]
 
     def filler(self, words: Utterance, audio: bytes, now: float) -> list[Command]:
         """A phrase that the answer may cut."""
