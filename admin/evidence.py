@@ -12,11 +12,9 @@ from admin.recognition import HeardLine, recognise
 from bridge.profile import Profile
 from bridge.simulator import events
 from bridge.simulator.board import Note
-from bridge.simulator.hearing import utterances
 from bridge.simulator.media_socket import BRIDGE_CLOSED
 from bridge.simulator.report import CallReport
 from bridge.simulator.voices import Voices
-from bridge.wire import mulaw
 from tools.calendar import Appointment
 
 
@@ -81,25 +79,11 @@ def gather(
         streams=len(report.streams),
         warnings=[each.code for each in report.warnings if each.code != BRIDGE_CLOSED],
         interruptions=len(figures.barge_ins),
-        clears=sum(isinstance(event, events.QueueCleared) for event in report.events),
-        longest_silence_ms=_longest_silence_ms(report),
+        clears=figures.clears,
+        longest_silence_ms=figures.longest_silence.ms if figures.longest_silence else 0.0,
         turn_gaps_ms=[gap.gap_ms for gap in figures.turn_gaps],
         barge_in_stop_ms=[cut.stop_ms for cut in figures.barge_ins if cut.cut_ms],
         first_media_ms=figures.first_media_ms,
         booked=list(booked),
         notes=list(notes),
     )
-
-
-def _longest_silence_ms(report: CallReport) -> float:
-    heard = utterances(report.heard_track)
-    if not heard:
-        return mulaw.duration_ms(len(report.heard_track))
-    spoken = sorted(
-        [*heard, *utterances(report.caller_track)], key=lambda utterance: utterance.start
-    )
-    longest, silent_from = 0, heard[0].end
-    for utterance in spoken:
-        longest = max(longest, utterance.start - silent_from)
-        silent_from = max(silent_from, utterance.end)
-    return mulaw.duration_ms(max(longest, len(report.heard_track) - silent_from))

@@ -7,6 +7,7 @@ call came to to ``evidence``, whether that is right to ``verdict``, and tables t
 
 import asyncio
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -67,8 +68,7 @@ async def run(
     began_at = time.monotonic()
     directory = StateDirectory(state)
     await directory.lock()
-    for part in directory.path.glob("holdfast.db*"):
-        part.unlink()  # a calendar in which other runs have booked is not what scenarios expect
+    await asyncio.to_thread(_forget, directory.path)
     profiles = gather_practices(directory.path / "profiles")
     given = {**without_ours(environ), "PROFILES_DIR": str(directory.path / "profiles")}
     runs: list[Run] = []
@@ -251,6 +251,14 @@ def sittings_of(wanted: Sequence[Scenario]) -> list[list[Scenario]]:
         else:
             together.setdefault(msgspec.json.encode(each.house), []).append(each)
     return [*together.values(), *alone]
+
+
+def _forget(state: Path) -> None:
+    """What earlier runs booked, and cached in other words or voices, is not what is expected."""
+    for part in state.glob("holdfast.db*"):
+        part.unlink()
+    for folder in ("valkey", "calls"):
+        shutil.rmtree(state / folder, ignore_errors=True)
 
 
 def _write_log(path: Path, report: CallReport, notes: Sequence[Note]) -> None:

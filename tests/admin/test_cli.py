@@ -20,7 +20,8 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert ended.value.code == 0
     for verb in ("bridge", "worker", "admin", "migrate", "seed", "simulator", "dev", "demo",
-                 "call", "load", "bench", "queues", "phrases"):  # fmt: skip
+                 "call", "load", "scenarios", "bench", "queues",
+                 "phrases"):  # fmt: skip
         assert re.search(rf"^    {verb}\s", said, re.MULTILINE), verb
 
 
