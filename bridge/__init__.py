@@ -8,6 +8,7 @@
 * ``persona``, ``blocks``, ``profile``: what the agent is told, and the practice it speaks for.
 * ``phrases``, ``shelf``, ``speech``, ``pronunciation``: cached audio, text to speech.
 * ``store``, ``saver``: conversation state.
-* ``app``, ``routes``, ``desk``, ``settings``, ``errors``: the process. ``ports``: what a driver needs.
+* ``app``, ``routes``, ``desk``, ``settings``, ``errors``: the process.
+* ``ports``: what a call's driver needs of the world.
 * ``simulator``: a fake Twilio and a fake Deepgram; nothing in here imports it.
 """
