@@ -61,11 +61,12 @@ class Silence:
         if not self._no_more(phrase.kind, phrase.text):
             return False
         parts = self._parts
-        if parts.turns.caller_speaking or parts.speaking.playing(now):
+        # The agent may announce her a moment later, or nobody is there to do it.
+        speaks = parts.turns.caller_speaking or parts.ear.spoke_since(now - SPEAKS_S)
+        if speaks or parts.speaking.playing(now):
             return False
         if phrase.kind == "cover":
-            # Nobody else would hear that she speaks.
-            return not parts.line.ready and not parts.ear.spoke_since(now - SPEAKS_S)
+            return not parts.line.ready
         return parts.waiting_since is not None and parts.waiting_since == since
 
     def missing(self, phrase: PhraseMissing) -> None:
@@ -157,6 +158,7 @@ class Silence:
         parts = self._parts
         again = parts.patience.false_start(now)
         parts.turns.nobody_speaks()
+        parts.speaking.settle(now)
         if parts.functions.waiting:
             return []
         rest = self._upkeep.rest(now)

@@ -79,6 +79,7 @@ class Upkeep:
         if self._greeted_here:
             parts.patience.owe(now)
             return []
+        parts.speaking.settle(now)
         words = self._words(now)
         if words:
             return words
