@@ -7,5 +7,7 @@
 * ``launcher``, ``surroundings``, ``state``, ``readiness``: a run of everything on one machine.
 * ``procfile``, ``children``, ``valkey``: its lines, its processes, its embedded server.
 * ``dev``, ``demo``: until Ctrl-C; or one call and its proof.
+* ``scenarios``, ``houses``, ``scenario_report``: scripted calls, what they are played by, their
+  table. ``recognition``, ``evidence``, ``verdict``: what a call came to, and whether it should.
 * ``narrative``, ``heard``, ``latencies``: a call told, what the caller heard, how long she waited.
 """

@@ -1,6 +1,7 @@
 """A fake Twilio caller and a Voice Agent emulator: calls through the real doors, no account.
 
-* ``scenario``: a call as data (``scenarios/*.toml``, ``steps``, ``templates``). ``voices``: text to
+* ``scenario``: a call as data (``scenarios/*.toml``, ``steps``, ``templates``); ``expect``: what
+  must come of it, and ``practices/*.toml``, which only scenarios dial. ``voices``: text to
   sound (``clips/``, ``synthesis``; ``render`` records them). ``ears``, ``likeness``: sound to text.
 * ``agent``: the emulator's server. ``session``: one conversation (``client``, ``talk``,
   ``listening``, ``brain``, ``turn``, ``functions``, ``mouth``, ``formats``, ``updates``;
