@@ -79,7 +79,6 @@ class Upkeep:
         if self._greeted_here:
             parts.patience.owe(now)
             return []
-        parts.speaking.settle(now)
         words = self._words(now)
         if words:
             return words
@@ -142,7 +141,7 @@ class Upkeep:
         return bool(given) and given == text.split()
 
     def refused(self) -> None:
-        """The agent would not have it: what was to be said is still to be said."""
+        """The agent would not have it, or is gone: what was to be said is still to be said."""
         self._given = []
         self._parts.opening.notice.over()
         if self._said_before is not None:
@@ -150,8 +149,9 @@ class Upkeep:
             self._said_before = None
 
     def agent_spoke(self) -> None:
-        """The agent is there."""
+        """The agent is there, and has what it was given."""
         self._stalls = 0
+        self._given = []
         self._said_before = None
 
     def caller_said(self) -> None:
@@ -171,8 +171,7 @@ class Upkeep:
         busy = parts.busy()
         replay = parts.turns.caller_speaking or parts.ear.spoke_since(now - QUIET_S)
         commands = self._let_go(now, replay=replay)
-        if line.sessions:
-            self.mid_talk = self.mid_talk or busy or bool(self._unsaid())
+        self.mid_talk = self.mid_talk or busy or bool(self._unsaid())
         if not line.lost(now, trouble, status=status, not_before_s=not_before_s):
             return [*commands, *parts.apologise(now)]
         parts.functions.carry()
@@ -204,9 +203,7 @@ class Upkeep:
         parts.turns.caller_ends()
         parts.patience.nothing_owed()
         parts.tuning.new_session()
-        parts.opening.notice.over()
-        self._given = []
-        self._said_before = None
+        self.refused()
         return parts.speaking.turn_over(now)
 
     # --- time --------------------------------------------------------------------------------

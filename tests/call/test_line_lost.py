@@ -156,8 +156,9 @@ def test_a_session_that_was_given_up_is_not_listened_to_when_it_comes_after_all(
     call = ready_call(agent_patience_s=8.0)
     call.at(15.0, LOST)
     call.wake()
+    call.at(23.1, APPLIED)
 
-    assert call.at(23.5, APPLIED) == []
+    assert ConnectAgent() in wake_until(call, 25.0)
 
 
 def test_a_line_that_cannot_be_had_ends_the_call_with_an_apology_and_a_person() -> None:
@@ -259,6 +260,34 @@ def test_broken_off_once_more_it_is_said_once_more_not_twice() -> None:
     wake_until(call, 7.5)
 
     assert up(call, 8.0) == [say(LONG)]
+
+
+def test_it_is_said_by_the_session_after_if_the_next_one_is_lost_before_it_could() -> None:
+    call = cut_off_call()
+    up(call, 4.5)
+    call.at(4.6, LOST)
+    wake_until(call, 6.5)
+
+    assert up(call, 7.0) == [say(LONG)]
+
+
+def test_it_is_said_however_lately_she_spoke_before_it() -> None:
+    call = ready_call()
+    line(call, 1.0, 1.5, ROOM)
+    line(call, 2.5, 0.4)
+    call.at(3.0, user_text("When?"), agent_text(LONG), AgentAudio(sound(0.5)))
+    call.at(3.95, LOST)
+
+    assert up(call, 4.4) == [say(LONG)]
+
+
+def test_a_talk_that_was_picked_up_is_no_longer_broken() -> None:
+    call = cut_off_call(resumed=RESUMED)
+    up(call, 4.5)
+    call.at(4.9, agent_text(LONG), AgentAudio(sound(4.0)), deepgram.AgentAudioDone())
+
+    assert lose(call, 11.0) == []
+    assert fetched(wake_until(call, 12.0)) == []
 
 
 def test_sentences_that_were_all_sent_are_not_said_again() -> None:
@@ -420,6 +449,17 @@ def test_a_caller_who_pauses_is_covered_but_not_one_who_goes_on() -> None:
     assert call.session.next_wakeup() == pytest.approx(4.98 + 0.4)
 
 
+def test_a_cover_that_comes_in_her_pause_is_played() -> None:
+    call = ready_call(cover_after_s=0.4)
+    line(call, 1.0, 2.0, ROOM)
+    call.at(3.0, BEGINS)
+    line(call, 3.0, 1.0)
+    call.at(4.0, LOST)
+    wake_until(call, 4.5)
+
+    assert PlayVoice(sound(1.0, b"\x10")) in call.at(4.5, phrase("cover", COVER, 1.0))
+
+
 def test_a_cover_that_comes_when_she_has_gone_on_is_not_played() -> None:
     call = ready_call(cover_after_s=0.4)
     line(call, 2.0, 1.0, ROOM)
@@ -490,6 +530,30 @@ def test_the_words_that_were_given_interrupt_nothing_of_ours() -> None:
 
     assert call.at(4.0, BEGINS) == []
     assert call.conversation.interruptions == 0
+
+
+def test_given_once_more_they_interrupt_nothing_once_more() -> None:
+    call = waiting_call()
+    up(call, 3.3)
+    call.at(3.4, BEGINS, user_text("A cleaning, please."))
+    call.at(3.5, LOST)
+    wake_until(call, 4.0)
+    call.at(4.0, phrase("cover", COVER, 3.0))
+    wake_until(call, 5.0)
+    up(call, 5.2)
+
+    assert call.at(5.3, BEGINS) == []
+
+
+@pytest.mark.parametrize("sign", [deepgram.InjectionRefused(), AgentAudio(sound(2.0))])
+def test_words_that_are_not_told_back_do_not_keep_her_from_interrupting(sign: Any) -> None:
+    call = waiting_call()
+    wake_until(call, 3.7)
+    call.at(3.7, phrase("cover", COVER, 1.5))
+    up(call, 3.9)
+    call.at(4.0, sign)
+
+    assert twilio.Clear(stream_sid=STREAM) in call.at(4.2, BEGINS)
 
 
 def test_a_caller_who_then_speaks_herself_does() -> None:
@@ -787,6 +851,38 @@ def test_a_caller_who_spoke_to_a_deaf_agent_is_given_another() -> None:
 
     assert commands[:2] == [CloseAgent(), ConnectAgent()]
     assert up(call, 13.5) == [SORRY]
+
+
+def test_she_is_not_given_another_before_it_had_its_time() -> None:
+    call = ready_call(stall_after_s=9.0, idle_after_s=12.0)
+    line(call, 1.0, 2.0, ROOM)
+    line(call, 3.0, 1.5)
+
+    assert CloseAgent() not in wait(call, 4.5, 7.4)
+
+
+def test_nor_while_she_is_still_speaking() -> None:
+    call = ready_call(stall_after_s=9.0, idle_after_s=12.0)
+    line(call, 1.0, 2.0, ROOM)
+    for second in range(3, 16):
+        line(call, second, 0.6)
+        assert CloseAgent() not in wait(call, second + 0.6, 0.4)
+
+    assert CloseAgent() in wait(call, 16.0, 1.0)
+
+
+def test_an_agent_that_heard_her_and_is_deaf_again_is_replaced_again() -> None:
+    call = ready_call(stall_after_s=9.0, idle_after_s=12.0)
+    line(call, 1.0, 2.0, ROOM)
+    line(call, 3.0, 1.5)
+    assert CloseAgent() in wait(call, 4.5, 8.0)
+    up(call, 12.8)
+    assert not call.session.frames_count
+    call.at(14.0, user_text("Hello?"), AgentAudio(sound(0.5)), deepgram.AgentAudioDone())
+    wait(call, 14.0, 2.0)
+    line(call, 16.0, 1.5)
+
+    assert CloseAgent() in wait(call, 17.5, 9.0)
 
 
 def test_frames_bring_that_moment_forward_and_say_so() -> None:
