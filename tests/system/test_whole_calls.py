@@ -130,9 +130,9 @@ async def test_without_an_agent_the_caller_hears_a_human_way_out_and_the_bridge_
     scenario = Scenario(
         name="no-agent",
         summary="Deepgram refuses every session.",
-        caller=[CallerStep(hangup=True, at_ms=20_000)],
+        caller=[CallerStep(hangup=True, at_ms=60_000)],
         faults=Faults(refuse_status=503),
-        line={"dial_s": 0.5},
+        line={"dial_s": 0.5, "timings": {"patience_s": 60.0}},
     )
 
     report = await house.call(scenario)
