@@ -55,21 +55,6 @@ class Houses:
         """Where such a house is reached."""
         return self._addresses[_key(house)]
 
-    @asynccontextmanager
-    async def asleep(self, house: House) -> AsyncIterator[None]:
-        """While the block runs the worker sleeps as its house has it, counted from now."""
-        if house.worker_asleep_ms is None:
-            yield
-            return
-        pid = self.of(house).worker_pid
-        from_s, until_s = (milliseconds / 1000 for milliseconds in house.worker_asleep_ms)
-        sleeping = asyncio.create_task(_sleep(pid, from_s, until_s))
-        try:
-            yield
-        finally:
-            sleeping.cancel()
-            await asyncio.gather(sleeping, return_exceptions=True)
-
     async def _start(self, house: House, number: int) -> None:
         """A bridge and a worker of its own, on a Redis database of its own."""
         port = HeldPort(0)
@@ -91,13 +76,29 @@ class Houses:
         self._addresses[_key(house)] = Address(web_url=url, worker_pid=pid)
 
 
-async def _sleep(pid: int, from_s: float, until_s: float) -> None:
-    await asyncio.sleep(from_s)
-    os.kill(pid, signal.SIGSTOP)
+@asynccontextmanager
+async def asleep(pid: int, while_ms: tuple[int, int] | None) -> AsyncIterator[None]:
+    """While the block runs a process sleeps from then to then, counted from now; None: never.
+
+    It is stopped and woken by a process of its own, so that it is woken even if we are killed: a
+    stopped process takes no notice of the signal by which the kernel ends the children of a run.
+    """
+    if while_ms is None:
+        yield
+        return
+    from_s, until_s = (milliseconds / 1000 for milliseconds in while_ms)
+    script = f"sleep {from_s}; kill -STOP {pid}; sleep {until_s - from_s}; kill -CONT {pid}"
+    sleeper = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", script, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
     try:
-        await asyncio.sleep(until_s - from_s)
+        yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            sleeper.terminate()
+        await sleeper.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def _key(house: House) -> bytes:

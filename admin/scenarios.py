@@ -19,7 +19,7 @@ import msgspec
 from admin.demo import appointments, overlapping
 from admin.errors import OperatorError
 from admin.evidence import gather
-from admin.houses import Houses, enter_practices, gather_practices
+from admin.houses import Houses, asleep, enter_practices, gather_practices
 from admin.launcher import Launcher, Stopped
 from admin.scenario_report import Result, Run, as_page, as_text, cores, result
 from admin.state import StateDirectory
@@ -70,7 +70,11 @@ async def run(
     await directory.lock()
     await asyncio.to_thread(_forget, directory.path)
     profiles = gather_practices(directory.path / "profiles")
-    given = {**without_ours(environ), "PROFILES_DIR": str(directory.path / "profiles")}
+    given = {
+        **without_ours(environ),
+        "PROFILES_DIR": str(directory.path / "profiles"),
+        "DRAIN_S": "1",  # whoever stops the run does not wait for its calls
+    }
     runs: list[Run] = []
 
     async def play() -> None:
@@ -164,7 +168,8 @@ class Stage:
             for _ in range(taken):
                 await self._room.acquire()
         try:
-            async with self._houses.asleep(together[0].house):
+            house = together[0].house
+            async with asleep(self._houses.of(house).worker_pid, house.worker_asleep_ms):
                 return list(await asyncio.gather(*(self._call(each) for each in together)))
         finally:
             for _ in range(taken):
