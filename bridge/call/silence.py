@@ -25,6 +25,7 @@ class Silence:
         self._asked_since: float | None = None
         self._covers = 0
         self._covered_since: float | None = None
+        self._covered_at = 0.0
 
     def due_at(self) -> list[float | None]:
         """When there is something to say."""
@@ -46,7 +47,7 @@ class Silence:
         if _past(self._filler_at(), now):
             commands.append(self._ask("filler", self._parts.fillers.take()))
         elif _past(self._cover_at(), now):
-            commands.append(self._ask("cover", self._next_cover()))
+            commands.append(self._ask("cover", self._next_cover(now)))
         elif _past(self._false_start_at(), now):
             commands += self._false_start(now)
         elif _past(self._idle_at(), now):
@@ -124,7 +125,7 @@ class Silence:
             wait_s = manners.cover_after_s
         else:
             wait_s = manners.agent_filler_after_s
-        return max(down_since, parts.quiet_since()) + wait_s
+        return max(down_since, parts.quiet_since(), self._covered_at) + wait_s
 
     def _waits(self, down_since: float) -> bool:
         parts = self._parts
@@ -135,12 +136,13 @@ class Silence:
             or (parts.opening.agent_greets and not parts.greeted)
         )
 
-    def _next_cover(self) -> str:
+    def _next_cover(self, now: float) -> str:
         down_since = self._parts.line.down_since
         if self._covered_since != down_since:
             self._covered_since = down_since
             self._covers = 0
         self._covers += 1
+        self._covered_at = now  # also if it cannot be had
         # Told that something is wrong, the caller is to be told that it is not any more.
         self._upkeep.mid_talk = True
         return self._parts.manners.cover if self._covers == 1 else self._parts.fillers.another()

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.call import recording
-from bridge.call.commands import CloseAgent, Command, End, HangUp, PlayVoice
+from bridge.call.commands import (
+    CloseAgent,
+    Command,
+    ConnectAgent,
+    End,
+    FetchPhrase,
+    HangUp,
+    PlayVoice,
+    SendVoice,
+)
 from bridge.call.events import (
     AgentAudio,
     AgentLost,
@@ -215,6 +224,110 @@ def test_a_call_ends_once_and_hangs_up_once(script: list, manners: dict[str, Any
     kinds = Counter(type(command) for command in call.commands)
     assert kinds[End] == 1
     assert kinds[HangUp] <= 1
+
+
+# --- when to wake up -------------------------------------------------------------------------
+
+
+@given(scripts, manner)
+def test_no_frame_brings_the_next_wake_up_forward_unless_the_call_says_so(
+    script: list, manners: dict[str, Any]
+) -> None:
+    """What the driver relies on: it asks for the next wake-up after every event but frames."""
+    call = Watched(**manners)
+    call.feed(start(), 0.0)
+    now = 0.0
+    for wait_ms, event in script:
+        now += wait_ms / 1000
+        call.go_to(now)
+        before = call.session.next_wakeup()
+        call.feed(event, now)
+        after = call.session.next_wakeup()
+        if isinstance(event, twilio.Media | AgentAudio) and before is not None:
+            assert after is not None
+            assert after >= before or call.session.frames_count
+
+
+class Alone(Watched):
+    """A call of which nobody hears anything any more: no phrase, no agent, no caller."""
+
+    def feed(self, event: Any, now: float) -> list[Command]:
+        commands = super().feed(event, now)
+        for command in commands:
+            match command:
+                case FetchPhrase():
+                    self.feed(PhraseMissing(kind=command.kind, text=command.text), now)
+                case ConnectAgent():
+                    self.feed(AgentLost(code="unreachable"), now)
+                case _:
+                    pass
+        return commands
+
+
+@given(scripts, manner)
+def test_a_call_that_is_left_alone_ends_by_itself(script: list, manners: dict[str, Any]) -> None:
+    call = Watched(**(manners | {"longest_call_s": 100_000.0}))
+    call.play(script)
+
+    call.__class__ = Alone
+    call.go_to(call.now + 300.0)
+
+    assert call.session.next_wakeup() is None
+
+
+# --- what an agent may be told ---------------------------------------------------------------
+
+
+@given(scripts, manner)
+def test_nothing_is_told_to_an_agent_whose_settings_are_not_applied(
+    script: list, manners: dict[str, Any]
+) -> None:
+    """A message before that ends the session; an agent that has none says nothing either."""
+    call = Heeded(**manners)
+
+    call.play(script)
+    call.go_to(call.now + 60.0)
+
+
+TOLD = (
+    SendVoice
+    | deepgram.InjectAgentMessage
+    | deepgram.InjectUserMessage
+    | deepgram.UpdatePrompt
+    | deepgram.UpdateListen
+    | deepgram.UpdateSpeak
+)
+
+
+class Heeded(Watched):
+    """A call whose agent keeps to the protocol."""
+
+    def __init__(self, **manners: Any) -> None:
+        super().__init__(**manners)
+        self.connecting = self.applied = False
+
+    def feed(self, event: Any, now: float) -> list[Command]:
+        match event:
+            case deepgram.SettingsApplied():
+                self.applied = self.applied or self.connecting
+            case AgentLost() | deepgram.Error():
+                self.connecting = self.applied = False
+            case deepgram.ConversationText() | deepgram.FunctionCallRequest() if not self.applied:
+                return []
+            case _:
+                pass
+        commands = super().feed(event, now)
+        for command in commands:
+            match command:
+                case CloseAgent():
+                    self.connecting = self.applied = False
+                case ConnectAgent():
+                    self.connecting = True
+                case _ if isinstance(command, TOLD):
+                    assert self.applied
+                case _:
+                    pass
+        return commands
 
 
 # --- what was cut stays cut ------------------------------------------------------------------
