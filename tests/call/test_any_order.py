@@ -399,7 +399,7 @@ def test_a_function_call_is_answered_once_unless_it_is_withdrawn_or_the_line_is_
     assert not call.waiting or call.session.parts.ending.begun
 
 
-class Asked(Watched):
+class Asked(Heeded):
     """A call that knows what its agent waits for, from what passes alone."""
 
     def __init__(self, **manners: Any) -> None:
