@@ -44,6 +44,11 @@ class Ear:
         return self._hearing.dropped_bytes
 
     @property
+    def first(self) -> bool:
+        """True from the first piece of the caller's sound until the second."""
+        return self._hearing.first
+
+    @property
     def withheld_bytes(self) -> int:
         """Caller speech that never reached the agent because it had no right to the floor."""
         return self._floor.withheld_bytes

@@ -65,10 +65,13 @@ class Hearing:
         self._kept = _Pieces(kept_bytes)
         self._replay_bytes = replay_bytes
         self._recent = _Pieces(replay_bytes)
+        self.first = False
+        """True from the first piece of all until the second."""
         self._heard_at: float | None = None
 
     def hear(self, audio: bytes, now: float) -> bytes:
         """Take a piece of caller audio; returns what is to be sent now, often nothing."""
+        self.first = self._heard_at is None
         self._heard_at = now
         return self._forward(audio)
 

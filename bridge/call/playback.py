@@ -66,7 +66,7 @@ class Playback:
         spans = self._spans
         if spans and spans[-1].reply == reply:
             spans[-1].end = end
-        else:
+        elif byte_count:  # a phrase without sound has no place in it
             spans.append(_Span(reply, start, end))
         tally = self._tally.get(reply)
         if tally is None:

@@ -190,8 +190,10 @@ class CallSession:
 
         The voice of a caller whom nobody listens to is what a call wakes up for.
         """
-        return not self._line.ready or (
-            self._ear.spoken_bytes >= SPOKEN_BYTES and not self._turns.caller_speaking
+        return (
+            not self._line.ready
+            or self._ear.first
+            or (self._ear.spoken_bytes >= SPOKEN_BYTES and not self._turns.caller_speaking)
         )
 
     def next_wakeup(self) -> float | None:

@@ -10,6 +10,16 @@ from bridge.call.playback import Playback
 from bridge.wire import mulaw
 
 
+def test_a_phrase_without_sound_has_no_place_in_what_is_heard() -> None:
+    playback = Playback()
+    playback.send(0, 0.0, 1)
+    playback.settle(0.0)
+
+    playback.send(8000, 1.0, 2)
+
+    assert [(one.reply, one.heard_bytes) for one in playback.settle(1.5)] == [(2, 4000)]
+
+
 class Ear:
     """Twilio's queue: knows what was really heard, and returns marks the moment they are due."""
 
@@ -162,3 +172,12 @@ def test_a_mark_is_not_sent_twice_at_the_same_place() -> None:
     playback.mark()
 
     assert playback.mark() is None
+
+
+def test_a_reply_without_sound_leaves_the_clock_alone() -> None:
+    playback = Playback()
+    playback.send(0, 0.0, 1)
+    assert [one.reply for one in playback.settle(0.0)] == [1]
+    playback.send(800, 1.0, 2)
+
+    assert [(one.reply, one.heard_bytes) for one in playback.settle(2.0)] == [(2, 800)]
