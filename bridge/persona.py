@@ -27,6 +27,8 @@ from tools.catalog import CATALOG, Tool
 PROMPT_LIMIT: Final = 25_000
 """Characters; of a longer prompt the end is cut off (deepgram-voice-agent.md 2.6)."""
 
+DEEDS_TOLD: Final = 5
+"""Of what was done, the latest; the history has the others."""
 SPOKEN_STYLE: Final = (
     "How to speak: everything you write is read out over a telephone. Write plain sentences: no "
     "markdown, no lists, no headings, no emoji, no symbols, no abbreviations. Write dates, times, "
@@ -199,17 +201,18 @@ def _so_far(conversation: Conversation) -> str:
     unsure = [note.tool for note in notes if may_come_true(note)]
     known = conversation.known
     parts = []
+    if known:
+        told = "; ".join(f"{name}: {value}" for name, value in known.items())
+        parts.append(f"Known from the caller, not to be asked again: {told}.")
     if done:
-        parts.append(f"Done in this call, not to be done again: {' '.join(done)}")
+        latest = " ".join(done[-DEEDS_TOLD:])
+        parts.append(f"Done in this call, not to be done again: {latest}")
     if unsure:
         parts.append(
             f"Asked for in this call and not confirmed, so it may be done or not: "
             f"{', '.join(unsure)}."
         )
-    if known:
-        told = "; ".join(f"{name}: {value}" for name, value in known.items())
-        parts.append(f"Known from the caller, not to be asked again: {told}.")
-    if conversation.summary:
+    if conversation.summary:  # last: where the prompt is too long, it is what is cut
         parts.append(f"What was said before in this call: {conversation.summary}")
     if parts:
         parts.insert(0, "This call is going on already: neither greet nor introduce yourself.")

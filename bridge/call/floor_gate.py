@@ -15,10 +15,12 @@ Floor = Literal["open", "soft", "protected"]
 
 LEAD_BYTES: Final = mulaw.SAMPLE_RATE_HZ // 5
 """So much before the first loud piece belongs to it: words begin softly."""
-WITHHELD_BYTES: Final = 4 * mulaw.SAMPLE_RATE_HZ
+WITHHELD_BYTES: Final = 10 * mulaw.SAMPLE_RATE_HZ
 """Speech withheld at most, its short pauses included, oldest dropped first."""
 PAUSE_BYTES: Final = 3 * mulaw.SAMPLE_RATE_HZ // 10
 """A pause longer than this ends a sound; shorter ones lie between two syllables."""
+ANSWER_BYTES: Final = 9 * mulaw.SAMPLE_RATE_HZ // 10
+"""A short sound so little before the floor opens may be a "yes" to the agent's question."""
 
 
 class FloorGate:
@@ -28,6 +30,7 @@ class FloorGate:
         "_lead",
         "_lead_size",
         "_quiet",
+        "_short",
         "_size",
         "_soft_bytes",
         "_speech",
@@ -46,11 +49,13 @@ class FloorGate:
         self._lead_size = 0
         self._spoken = 0
         self._quiet = 0
+        self._short = 0
+        """Of the speech that is kept, what was too short to pass."""
 
     @property
     def empty(self) -> bool:
         """True while an open floor has nothing to add to what is heard."""
-        return not (self._spoken or self._lead)
+        return not (self._spoken or self._lead or self._speech)
 
     def pass_on(self, audio: bytes, floor: Floor, *, speech: bool) -> bytes:
         """What the agent is to hear now in place of this piece."""
@@ -71,13 +76,15 @@ class FloorGate:
         """What has lasted passes, up to the pause behind it; what has not by then never will."""
         passes = self._spoken >= self._soft_bytes
         if self._quiet > PAUSE_BYTES:
-            if not passes:
-                self._drop_speech()
+            self._short += 0 if passes else self._spoken
             self._spoken = 0
+        if self._quiet > ANSWER_BYTES and not passes:
+            self._drop_speech()
         return passes
 
     def _drop_speech(self) -> None:
-        self.withheld_bytes += self._spoken
+        self.withheld_bytes += self._short
+        self._short = 0
         self._speech.clear()
         self._size = 0
 
@@ -105,7 +112,7 @@ class FloorGate:
             self._speech += self._lead
         passed = b"".join((*self._speech, audio)) if self._speech else audio
         self._speech.clear()
-        self._size = 0
+        self._size = self._short = 0
         self._clear_lead()
         return passed
 

@@ -15,6 +15,12 @@ FALSE_STARTS_AT_MOST: Final = 4
 REFUSED_AT_MOST: Final = 2
 """Refused prompts that are said again; the next one counts as said."""
 
+AGAIN_S: Final = 2.0
+"""After a refusal, for the agent to see that nobody speaks."""
+SOUNDS_ONLY: Final = 3
+"""So many times the usual silence is waited for where there is noise: a slamming door every ten
+seconds must not keep an abandoned telephone connected for hours."""
+
 
 class Patience:
     """What one call waits for."""
@@ -70,7 +76,8 @@ class Patience:
 
         Not for ever: an agent that refuses everything leaves the caller in a silence that ends.
         """
-        self._sign_at = now
+        # Whoever was to be asked is asked again soon, not after another such silence.
+        self._sign_at = now - self._idle_after_s + AGAIN_S if self._asking else now
         self.owed_since = None
         if self._asking and self._asked_in_vain < REFUSED_AT_MOST:
             self._asked_in_vain += 1
@@ -108,6 +115,10 @@ class Patience:
     def idle_at(self, silent_since: float) -> float:
         """When a silent caller is to be asked whether she is there."""
         return max(self._sign_at, silent_since) + self._idle_after_s
+
+    def unheard_at(self, agent_ended_at: float) -> float:
+        """The same for a caller of whom some sound comes, but never a word."""
+        return max(self._sign_at, agent_ended_at) + SOUNDS_ONLY * self._idle_after_s
 
     def prompt(self) -> str | None:
         """What to ask her; None once all was asked in vain."""

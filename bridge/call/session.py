@@ -240,6 +240,10 @@ class CallSession:
             return []
         if self._speaking.begins:
             self._agent_begins(now)
+        elif self._patience.owed_since is not None:
+            # Of a reply whose end was not announced before it was asked something.
+            self._patience.agent_showed(now)
+            self.parts.fillers.over()
         commands = self._speaking.voice(audio, now)
         if len(commands) > 1 and isinstance(commands[0], twilio.Clear):
             self._ear.quality.hushed(now)

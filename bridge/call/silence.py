@@ -117,7 +117,8 @@ class Silence:
         if parts.opening.until is not None or not self._waits(down_since):
             return None
         covers = self._covers if self._covered_since == down_since else 0
-        if covers and not manners.fillers:
+        others = len({*manners.fillers} - {manners.cover})
+        if others < 2 and covers > others:
             return None  # the same would be said twice running
         if covers:
             wait_s = manners.second_filler_after_s
@@ -177,7 +178,12 @@ class Silence:
         if not parts.line.ready or parts.ending.begun or parts.busy():
             return None
         deaf_at = self._upkeep.deaf_at()
-        return parts.patience.idle_at(parts.quiet_since()) if deaf_at is None else deaf_at
+        if deaf_at is not None:
+            return deaf_at
+        return min(
+            parts.patience.idle_at(parts.quiet_since()),
+            parts.patience.unheard_at(parts.speaking.end_at),
+        )
 
     def _idle(self, now: float) -> list[Command]:
         if self._upkeep.deaf_at() is not None:

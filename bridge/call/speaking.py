@@ -18,6 +18,8 @@ MARK_EVERY_BYTES = mulaw.SAMPLE_RATE_HZ
 SEAM_S = 0.5
 """Between two pieces of one reply there may be so much silence."""
 SEAM_BYTES = round(SEAM_S * mulaw.SAMPLE_RATE_HZ)
+LONGEST_PROTECTED_BYTES = 10 * mulaw.SAMPLE_RATE_HZ
+"""Of a reply: what was done is told by then, and nobody is kept from speaking any longer."""
 
 
 class Speaking:
@@ -34,6 +36,7 @@ class Speaking:
         self._protected_from: int | None = None
         self._protected_to: int | None = None
         """Position at which a protected passage ends; None while more of it may come."""
+        self._protected_most = LONGEST_PROTECTED_BYTES
 
     # --- what the session asks ---------------------------------------------------------------
 
@@ -73,6 +76,7 @@ class Speaking:
         if self._protected_from is None:
             return False
         end = self._playback.sent_bytes if self._protected_to is None else self._protected_to
+        end = min(end, self._protected_from + self._protected_most)
         return self._protected_from <= self._playback.position(now) < end + SEAM_BYTES
 
     def near(self, now: float) -> bool:
@@ -91,10 +95,11 @@ class Speaking:
 
     # --- what is sent ------------------------------------------------------------------------
 
-    def _protect(self) -> None:
+    def _protect(self, most_bytes: int = LONGEST_PROTECTED_BYTES) -> None:
         """What is sent from here on is finished whoever speaks."""
         if self._protected_from is None:
             self._protected_from = self._playback.sent_bytes
+            self._protected_most = most_bytes
         self._protected_to = None
         self.protect_next = False
 
@@ -154,7 +159,7 @@ class Speaking:
         """A phrase is a reply of ours in one piece, with a mark behind it."""
         self._end_protection(now)
         if protected:
-            self._protect()
+            self._protect(max(len(audio), LONGEST_PROTECTED_BYTES))
         return self._phrase(words, audio, now)[0]
 
     def filler(self, words: Utterance, audio: bytes, now: float) -> list[Command]:

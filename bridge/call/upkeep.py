@@ -138,7 +138,7 @@ class Upkeep:
     def told_back(self, text: str) -> bool:
         """True if these are the words that the agent was given: nobody said them again."""
         given, self._given = self._given, []
-        return bool(given) and given == text.split()
+        return bool(given) and _plain(given) == _plain(text.split())
 
     def refused(self) -> None:
         """The agent would not have it, or is gone: what was to be said is still to be said."""
@@ -256,3 +256,8 @@ class Upkeep:
 
 def _past(at: float | None, now: float) -> bool:
     return at is not None and at <= now
+
+
+def _plain(words: list[str]) -> list[str]:
+    """What is left of words when nobody promises how they are written."""
+    return ["".join(filter(str.isalnum, word)).casefold() for word in words]

@@ -26,7 +26,7 @@ def load_profiles(
         BadConfiguration: no file, a file that is not as it should be, or two that claim the same
             id or number. A line for each thing wrong: ``file:line: field: what was expected``.
     """
-    files = sorted(directory.glob("*.toml"))
+    files = sorted(file for file in directory.glob("*.toml") if file.is_file())
     if not files:
         raise BadConfiguration(f"{directory}: no profile (*.toml) in this folder")
     tools = frozenset(known_tools)
@@ -35,12 +35,20 @@ def load_profiles(
     for file, profile in zip(files, profiles, strict=True):
         for path, claim in _claims(profile):
             if claim in claims:
-                line = Lines(file.read_text(encoding="utf-8")).of(path)
+                line = Lines(file.read_text(encoding="utf-8-sig")).of(path)
                 raise BadConfiguration(
                     f"{file.name}:{line}: {field_name(path)}: {claim} is claimed by "
                     f"{claims[claim].name} too"
                 )
             claims[claim] = file
+    numbers = {number for profile in profiles for number in profile.numbers}
+    for file, profile in zip(files, profiles, strict=True):
+        if profile.transfer_number in numbers:
+            line = Lines(file.read_text(encoding="utf-8-sig")).of(("transfer_number",))
+            raise BadConfiguration(
+                f"{file.name}:{line}: transfer_number: expected a person's number, this one "
+                "reaches a practice here: the call would come back"
+            )
     return Profiles(profiles)
 
 
@@ -53,7 +61,7 @@ def _claims(profile: Profile) -> Iterator[tuple[KeyPath, str]]:
 def _load(file: Path, known_tools: frozenset[str], environ: Mapping[str, str]) -> Profile:
     raw = file.read_bytes()
     try:
-        return read(raw.decode(), known_tools=known_tools, environ=environ)
+        return read(raw.decode("utf-8-sig"), known_tools=known_tools, environ=environ)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise BadConfiguration(f"{file.name}:{line}: not UTF-8 text") from error

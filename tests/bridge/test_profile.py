@@ -444,3 +444,18 @@ def test_a_refusal_does_not_repeat_what_came_from_the_environment(tmp_path) -> N
         lakeside(tmp_path, OWN_MODEL, {"LLM_KEY": "k-123\nHost: elsewhere"})
 
     assert "k-123" not in str(refused.value)
+
+
+def test_a_transfer_number_that_reaches_a_practice_here_is_refused(tmp_path) -> None:
+    loops = GOOD.replace("time_zone", 'transfer_number = "+15550100301"\ntime_zone')
+    other = GOOD.replace('"lakeside"', '"seaside"').replace("+15550100300", "+15550100301")
+
+    with pytest.raises(BadConfiguration, match=r"a\.toml:4: transfer_number: "):
+        load(tmp_path, a=loops, b=other)
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    (tmp_path / "folder.toml").mkdir()
+
+    assert load_profiles(tmp_path, known_tools=CATALOG).all()

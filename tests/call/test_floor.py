@@ -86,6 +86,15 @@ def test_a_cough_does_not_reach_the_agent_on_a_soft_floor() -> None:
     assert line.gate.withheld_bytes == SOFT_BYTES - FRAME
 
 
+def test_a_short_answer_just_before_the_floor_opens_is_delivered() -> None:
+    line = Line()
+    line.frames(20, "soft", speech=False)
+    line.frames(10, "soft", speech=True)
+    line.frames(30, "soft", speech=False)
+
+    assert line.sent[20] in line.frames(1, "open", speech=False)
+
+
 def test_coughs_with_pauses_between_them_do_not_add_up() -> None:
     line = Line()
     for _ in range(5):
@@ -305,7 +314,7 @@ def test_when_the_agent_is_silent_a_soft_floor_is_open() -> None:
 def test_coughs_that_the_agent_never_heard_are_counted() -> None:
     call = soft_call()
     listened(call, 3.5, voice=True, milliseconds=200)
-    listened(call, 3.7, voice=False, milliseconds=600)
+    listened(call, 3.7, voice=False, milliseconds=1200)
 
     assert call.session.withheld_bytes == 200 * mulaw.BYTES_PER_MS
 

@@ -281,7 +281,7 @@ def test_a_prompt_that_was_refused_is_asked_again() -> None:
     call.wake()
     call.at(11.1, REFUSED)
 
-    assert wake_until(call, 21.1) == [say("Are you there?")]
+    assert wake_until(call, 13.2) == [say("Are you there?")]
 
 
 def test_a_refusal_of_something_else_takes_no_prompt_back() -> None:
@@ -504,3 +504,31 @@ def test_a_line_that_never_carried_a_frame_is_left_to_keep_alive() -> None:
     call = ready_call(idle_after_s=100.0)
 
     assert wake_until(call, 100.9) == []
+
+
+# --- noise, refusals, and replies without an end ---------------------------------------------
+
+
+def test_a_caller_of_whom_only_noise_is_heard_is_asked_in_the_end() -> None:
+    call = silent_call()
+    asked: list[Command] = []
+    for bang_s in range(2, 31, 4):
+        asked += wake_until(call, float(bang_s))
+        call.session.parts.ear.voice_at = float(bang_s)  # a door, every four seconds
+    assert asked == []
+
+    assert wake_until(call, 1.0 + 3 * 10.0) == [say("Are you there?")]
+
+
+def test_a_voice_of_a_reply_whose_end_was_never_announced_answers_what_was_asked_in_it() -> None:
+    call = ready_call()
+    call.at(3.0, user_text("A time?"), agent_text("Let me look."), AgentAudio(sound(0.5)))
+    call.at(3.5, asks("find_slots", FIND))
+    call.at(
+        4.0,
+        OutcomeArrived(outcome=Done(function_call_id="fc1", tool="find_slots", content="{}")),
+    )
+
+    call.at(4.5, agent_text("Nine is free."), AgentAudio(sound(1.0)))
+
+    assert call.session.parts.patience.owed_since is None
