@@ -413,7 +413,7 @@ class Asked(Heeded):
             self.waiting.clear()
             return commands
         match event:
-            case deepgram.FunctionCallRequest():
+            case deepgram.FunctionCallRequest() if self.applied:
                 self.waiting |= {one.id for one in event.functions if one.client_side}
             case deepgram.FunctionCallCancelled():
                 self.waiting -= {one.id for one in event.functions}
