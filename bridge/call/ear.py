@@ -56,8 +56,7 @@ class Ear:
     def hear(self, audio: bytes, now: float, floor: Floor) -> bytes:
         """Take a piece of caller audio; returns what the agent is to hear now, often nothing."""
         quality = self.quality
-        quality.hear(audio, now)
-        speech = quality.speech
+        speech = quality.hear(audio, now)
         if speech:
             self.voice_at = now
             if not quality.agent_audible:  # or it may be the agent's own voice, coming back

@@ -35,10 +35,13 @@ class FloorGate:
         "_soft_bytes",
         "_speech",
         "_spoken",
+        "empty",
         "withheld_bytes",
     )
 
     def __init__(self, *, soft_bytes: int) -> None:
+        self.empty = True
+        """An open floor has nothing to add to what is heard."""
         self.withheld_bytes = 0
         """Speech that never reached the agent: too short, or older than what is kept."""
         self._soft_bytes = soft_bytes
@@ -52,16 +55,13 @@ class FloorGate:
         self._short = 0
         """Of the speech that is kept, what was too short to pass."""
 
-    @property
-    def empty(self) -> bool:
-        """True while an open floor has nothing to add to what is heard."""
-        return not (self._spoken or self._lead or self._speech)
-
     def pass_on(self, audio: bytes, floor: Floor, *, speech: bool) -> bytes:
         """What the agent is to hear now in place of this piece."""
         if floor == "open":
             self._spoken = self._quiet = 0
+            self.empty = True
             return self._release(audio, speech=speech)
+        self.empty = False
         if speech:
             self._spoken += len(audio)
             self._quiet = 0

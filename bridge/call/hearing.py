@@ -73,6 +73,9 @@ class Hearing:
         """Take a piece of caller audio; returns what is to be sent now, often nothing."""
         self.first = self._heard_at is None
         self._heard_at = now
+        if self._open and not self._group.size and len(audio) >= self._group_at:
+            self._recent.add(audio)
+            return audio  # the usual way of a frame
         return self._forward(audio)
 
     def _forward(self, audio: bytes) -> bytes:
@@ -80,8 +83,6 @@ class Hearing:
             self.dropped_bytes += self._kept.add(audio)
             return b""
         self._recent.add(audio)
-        if not self._group.size and len(audio) >= self._group_at:
-            return audio
         self._group.add(audio)
         return self._group.take() if self._group.size >= self._group_at else b""
 

@@ -49,8 +49,10 @@ class Playback:
 
     def __init__(self) -> None:
         self.epoch = 0
-        self._sent = 0
-        self._end_at = 0.0
+        self.sent_bytes = 0
+        """Position behind everything sent."""
+        self.end_at = 0.0
+        """When all of it will have been heard, by the estimate."""
         self._marked = 0
         self._marks: dict[str, int] = {}
         self._mark_number = 0
@@ -59,10 +61,10 @@ class Playback:
 
     def send(self, byte_count: int, now: float, reply: int) -> None:
         """So many bytes of this reply go to the caller now."""
-        begin_at = self._end_at if self._end_at > now else now
-        self._end_at = begin_at + byte_count / mulaw.SAMPLE_RATE_HZ
-        start = self._sent
-        self._sent = end = start + byte_count
+        begin_at = self.end_at if self.end_at > now else now
+        self.end_at = begin_at + byte_count / mulaw.SAMPLE_RATE_HZ
+        start = self.sent_bytes
+        self.sent_bytes = end = start + byte_count
         spans = self._spans
         if spans and spans[-1].reply == reply:
             spans[-1].end = end
@@ -74,28 +76,23 @@ class Playback:
         else:
             tally[0] += byte_count
 
-    @property
-    def sent_bytes(self) -> int:
-        """Position behind everything sent."""
-        return self._sent
-
     def position(self, now: float) -> float:
         """Where the caller's ear is; beyond everything sent when it was heard a while ago."""
-        return self._sent + (now - self._end_at) * mulaw.SAMPLE_RATE_HZ
+        return self.sent_bytes + (now - self.end_at) * mulaw.SAMPLE_RATE_HZ
 
     @property
     def unmarked_bytes(self) -> int:
         """Bytes sent since the last mark."""
-        return self._sent - self._marked
+        return self.sent_bytes - self._marked
 
     def mark(self) -> str | None:
         """The name of a mark to send behind everything sent so far; None if one is there."""
-        if self._marked == self._sent:
+        if self._marked == self.sent_bytes:
             return None
-        self._marked = self._sent
+        self._marked = self.sent_bytes
         self._mark_number += 1
         name = f"{self.epoch}:{self._mark_number}"
-        self._marks[name] = self._sent
+        self._marks[name] = self.sent_bytes
         return name
 
     def reached(self, name: str, now: float) -> bool:
@@ -105,34 +102,29 @@ class Playback:
             return False
         for earlier in [mark for mark, at in self._marks.items() if at < position]:
             del self._marks[earlier]
-        self._end_at = now + (self._sent - position) / mulaw.SAMPLE_RATE_HZ
+        self.end_at = now + (self.sent_bytes - position) / mulaw.SAMPLE_RATE_HZ
         return True
 
     def playing(self, now: float) -> bool:
         """True while something sent is, by the estimate, still to be heard."""
-        return self._end_at > now
+        return self.end_at > now
 
     def audible(self, now: float) -> bool:
         """True while something sent may still be heard: by the estimate, or for want of a mark.
 
         What was sent arrives later than the estimate thinks; a mark that is out says so.
         """
-        return self._end_at > now or bool(self._marks)
-
-    @property
-    def end_at(self) -> float:
-        """When everything sent will have been heard, by the estimate."""
-        return self._end_at
+        return self.end_at > now or bool(self._marks)
 
     def unheard_bytes(self, now: float) -> int:
         """Bytes sent and, by the estimate, not heard yet."""
-        if self._end_at <= now:
+        if self.end_at <= now:
             return 0
-        return min(self._sent, round((self._end_at - now) * mulaw.SAMPLE_RATE_HZ))
+        return min(self.sent_bytes, round((self.end_at - now) * mulaw.SAMPLE_RATE_HZ))
 
     def heard_position(self, now: float) -> int:
         """Bytes heard since the stream began."""
-        return self._sent - self.unheard_bytes(now)
+        return self.sent_bytes - self.unheard_bytes(now)
 
     def clear(self, now: float) -> Cut:
         """Everything not heard yet is thrown away; a new epoch begins."""
@@ -142,9 +134,9 @@ class Playback:
         self._marks.clear()
         self._spans.clear()
         self._tally.clear()
-        self._sent -= unheard
-        self._marked = self._sent
-        self._end_at = now
+        self.sent_bytes -= unheard
+        self._marked = self.sent_bytes
+        self.end_at = now
         return Cut(unheard_ms=mulaw.duration_ms(unheard), heard=heard)
 
     def settle(self, now: float, *, keep: int | None = None) -> list[Heard]:

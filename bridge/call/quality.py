@@ -125,8 +125,11 @@ class LineQuality:
 
     # --- what is heard and said --------------------------------------------------------------
 
-    def hear(self, audio: bytes, now: float) -> None:
-        """A piece of caller audio, any number of bytes, at the instant when it came."""
+    def hear(self, audio: bytes, now: float) -> bool:
+        """A piece of caller audio, any number of bytes, at the instant when it came.
+
+        Returns what ``speech`` is from then on.
+        """
         byte_count = len(audio)
         late_s = now - self._last_at
         if late_s >= GAP_S:
@@ -136,6 +139,7 @@ class LineQuality:
             self._measure(audio)
         else:
             self._measure_odd(audio)
+        return self._voice.present
 
     def spoke(self, audio: bytes, now: float) -> None:
         """Audio sent to the caller, to be played behind what was sent before."""

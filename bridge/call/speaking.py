@@ -79,19 +79,15 @@ class Speaking:
         end = min(end, self._protected_from + self._protected_most)
         return self._protected_from <= self._playback.position(now) < end + SEAM_BYTES
 
-    def near(self, now: float) -> bool:
-        """True while something sent plays, by the estimate, or did so a moment ago.
-
-        Neither a mark that never returns nor a reply whose end is never announced prolongs it: it
-        decides whether the caller is listened to.
-        """
-        return now < self._playback.end_at + SEAM_S
-
     def floor(self, now: float, *, soft: bool) -> Floor:
-        """Whether the caller may take the floor; ``soft``: only by a sound that lasts."""
+        """Whether the caller may take the floor; ``soft``: only by a sound that lasts.
+
+        Neither a mark that never returns nor a reply whose end is never announced keeps it from
+        her: it decides whether she is listened to.
+        """
         if self._protected_from is not None and self.protected(now):
             return "protected"
-        return "soft" if soft and self.near(now) else "open"
+        return "soft" if soft and now < self._playback.end_at + SEAM_S else "open"
 
     # --- what is sent ------------------------------------------------------------------------
 
