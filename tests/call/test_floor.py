@@ -384,6 +384,16 @@ def test_a_reply_that_is_queued_behind_it_can_be_interrupted() -> None:
     assert CLEAR in call.at(7.0, deepgram.UserStartedSpeaking())
 
 
+def test_so_can_the_second_reply_behind_it() -> None:
+    call = confirming_call()
+    call.at(4.1, deepgram.AgentAudioDone())
+    call.at(4.2, agent_text("Anything else?"), AgentAudio(sound(1.0)), deepgram.AgentAudioDone())
+    call.at(4.3, agent_text("No?"), AgentAudio(sound(1.0)))
+
+    assert call.at(5.9, deepgram.UserStartedSpeaking()) == []
+    assert CLEAR in call.at(7.5, deepgram.UserStartedSpeaking())
+
+
 def test_a_filler_that_still_plays_takes_nothing_from_the_protection() -> None:
     call = ready_call()
     call.at(3.0, user_text("Nine, please."), asks("book_appointment", BOOK))

@@ -276,6 +276,27 @@ def test_only_the_last_words_are_given_not_those_that_were_answered_before() -> 
     assert unanswered(talk) == "Tuesday."
 
 
+def test_things_she_said_one_after_the_other_are_given_together() -> None:
+    talk = a_conversation(
+        utterances=[
+            agent_words("Hello."),
+            caller_words("A cleaning."),
+            agent_words("Which", sent_ms=500.0, heard_ms=0.0, cut=True),
+            caller_words("On Tuesday."),
+        ]
+    )
+
+    assert unanswered(talk) == "A cleaning. On Tuesday."
+
+
+def test_a_phrase_of_ours_is_no_answer() -> None:
+    talk = a_conversation(
+        utterances=[caller_words("A cleaning."), agent_words("One moment.", source="phrase")]
+    )
+
+    assert unanswered(talk) == "A cleaning."
+
+
 def test_noting_a_detail_is_no_promise_of_an_answer() -> None:
     call = ready_call(details=("day",))
     call.at(3.0, user_text("Tuesday."), agent_text("Tuesday, good."), AgentAudio(sound(0.9)))
