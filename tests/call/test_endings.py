@@ -181,6 +181,13 @@ def test_the_caller_cannot_barge_into_the_apology() -> None:
     assert call.at(3.5, deepgram.UserStartedSpeaking()) == []
 
 
+def test_what_the_caller_says_into_the_apology_is_kept_and_asks_for_nothing() -> None:
+    call = call_with_lost_agent()
+
+    assert call.at(3.1, user_text("Hello?")) == [Save()]
+    assert call.words()[-1] == ("caller", "Hello?")
+
+
 def test_what_a_lost_agent_says_was_not_heard() -> None:
     call = call_with_lost_agent()
 
