@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from admin import valkey
+
+# On its first run Hypothesis reads our whole code before it draws: that, and how busy the machine
+# is, is no failure of what is tried.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def _is_local(host: object) -> bool:
