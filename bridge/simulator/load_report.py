@@ -19,7 +19,7 @@ GREETING_P95_MS = 20.0
 BARGE_IN_P99_MS = 5.0
 """From the agent's word that the caller speaks to the ``clear`` on the wire (B4)."""
 
-_FEWEST_CALLS = 20
+_FEWEST_CALLS = 50
 """With fewer the bridge's fixed cost, shared by few, hides what a call costs."""
 
 _LATE_MS = 5.0

@@ -229,7 +229,7 @@ def moment(**more) -> Moment:
 def report(**more) -> LoadReport:
     base = {
         "machine": "a machine",
-        "calls": 20,
+        "calls": 50,
         "seconds": 1.0,
         "cpu_ms_per_call_second": 4.0,
         "calls_per_core": 250.0,
@@ -300,7 +300,7 @@ def test_a_run_within_all_its_bounds_says_so() -> None:
 
 
 def test_the_cost_of_a_few_calls_is_not_judged_and_that_is_said() -> None:
-    few = report(calls=19, cpu_ms_per_call_second=50.0)
+    few = report(calls=49, cpu_ms_per_call_second=50.0)
 
     assert few.complaints() == []
     assert "CPU: too few calls to judge" in as_table(few)
