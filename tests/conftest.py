@@ -13,7 +13,9 @@ from admin import valkey
 
 # On its first run Hypothesis reads our whole code before it draws: that, and how busy the machine
 # is, is no failure of what is tried.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")
 
 
