@@ -512,3 +512,12 @@ def test_marks_of_a_protected_passage_keep_the_clock_right() -> None:
     call.at(1.3, mark("0:1"))  # the line is 0.3 s later than the estimate
 
     assert call.at(3.2, deepgram.UserStartedSpeaking()) == []
+
+
+def test_no_more_than_ten_seconds_of_a_reply_are_protected() -> None:
+    call = booking_call()
+    call.at(4.0, agent_text("Booked. And then there is this."), AgentAudio(sound(20.0)))
+
+    protected = call.session.parts.speaking.protected
+
+    assert (protected(13.9), protected(14.6)) == (True, False)

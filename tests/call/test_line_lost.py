@@ -1066,3 +1066,17 @@ def test_a_caller_who_is_silent_is_said_goodbye_to_although_the_line_is_lost() -
     call.at(6.2, phrase("goodbye", "I can't hear you. Goodbye.", 2.0))
 
     assert call.at(8.3, mark("0:2")) == [HangUp(next_step="hangup")]
+
+
+def test_an_echo_of_given_words_is_known_however_it_is_written() -> None:
+    call = ready_call()
+    call.at(3.0, user_text("Do you have a time?"))
+    call.at(3.1, AgentLost(code="closed"))
+    call.at(3.4, deepgram.Welcome(request_id="r2"))
+    call.at(3.6, deepgram.SettingsApplied())
+
+    call.at(3.7, user_text("do you have a time"))
+
+    assert [text for speaker, text in call.words() if speaker == "caller"] == [
+        "Do you have a time?"
+    ]
