@@ -84,7 +84,6 @@ class FunctionCalls:
         for pending in list(self._pending.values()):
             # What joined an earlier request has no job of its own: that one's outcome is awaited.
             first = ran_as.get(pending.function_call_id, pending.function_call_id)
-            self._joined.pop(first, None)
             self._carried[first] = pending.wish
             self._abandon(pending)
 

@@ -255,7 +255,6 @@ class CallSession:
         self.stamps.end("greeting", now, at_s)
         self.stamps.end("reply", now, at_s)
         self._turns.agent_begins()
-        self._ear.noticed()
         self._patience.agent_showed(now)
         self.parts.fillers.over()
         self._upkeep.agent_spoke()
@@ -302,7 +301,6 @@ class CallSession:
         commands = self._speaking.turn_over(now)
         self._ear.noticed()
         if self._upkeep.told_back(text):
-            self._patience.owe(now)
             return [*commands, *self.parts.tuning.caller_said(text), self.parts.save(now)]
         self.conversation.say(Utterance(speaker="caller", text=text, at_s=self.parts.at_s(now)))
         if self._ending.begun:
@@ -433,11 +431,10 @@ class CallSession:
         return self._told(commands, now) or [self.parts.save(now)]
 
     def _told(self, commands: list[Command], now: float) -> list[Command]:
-        """After the last answer it waited for the agent owes the next word."""
+        """After an answer the agent owes the next word."""
         if not commands:
             return []
-        answered = any(isinstance(command, deepgram.FunctionCallResponse) for command in commands)
-        if answered and not self.parts.functions.waiting:
+        if any(isinstance(command, deepgram.FunctionCallResponse) for command in commands):
             self._patience.owe(now)
         return [*commands, self.parts.save(now)]
 

@@ -29,8 +29,6 @@ def unsaid(conversation: Conversation, *, since: int, ours: frozenset[str]) -> s
 
 
 def _broken_off(utterance: Utterance) -> bool:
-    if utterance.complete and not utterance.cut:
-        return False
     if utterance.source == "phrase" and not utterance.cut:
         return False
     usual_ms = len(utterance.text) * MS_PER_CHARACTER

@@ -442,6 +442,17 @@ def test_a_booking_that_was_refused_is_not_protected() -> None:
     assert CLEAR in call.at(4.5, deepgram.UserStartedSpeaking())
 
 
+def test_what_came_true_late_makes_the_next_reply_no_protected_one() -> None:
+    call = ready_call(fillers=())
+    call.at(3.0, asks("book_appointment", BOOK))
+    call.wake()  # answered in the worker's place
+    done = Done(function_call_id="fc1", tool="book_appointment", content=BOOKED)
+    call.at(12.0, OutcomeArrived(outcome=done))
+    call.at(12.5, AgentAudio(sound(2.0)))
+
+    assert CLEAR in call.at(13.0, deepgram.UserStartedSpeaking())
+
+
 def test_new_words_of_the_caller_before_it_is_told_end_the_protection() -> None:
     call = booking_call()
     call.at(3.8, user_text("Hello?"))

@@ -318,6 +318,20 @@ def test_a_request_whose_answer_is_known_promises_nothing_any_more() -> None:
     assert unanswered(talk) == ""
 
 
+def test_an_old_request_that_nobody_ever_answered_takes_nothing_from_later_answers() -> None:
+    talk = a_conversation(
+        utterances=[
+            msgspec.structs.replace(caller_words("Hi."), at_s=60.0),
+            msgspec.structs.replace(agent_words("Hello."), at_s=61.0),
+        ],
+        function_calls=[
+            FunctionCallNote(function_call_id="1", tool="find_slots", arguments="{}", at_s=1.0)
+        ],
+    )
+
+    assert unanswered(talk) == ""
+
+
 @pytest.mark.parametrize("said", [[], [agent_words("Hello.")]])
 def test_a_caller_who_said_nothing_waits_for_no_answer(said: list) -> None:
     assert unanswered(a_conversation(utterances=said)) == ""

@@ -393,6 +393,25 @@ def test_nothing_is_played_again_of_a_caller_who_listened() -> None:
     assert heard_by_the_next(call, 5.5) == b""
 
 
+def test_what_an_earlier_session_heard_is_not_played_to_the_one_after_the_next() -> None:
+    call = ready_call()
+    line(call, 1.0, 2.0, ROOM)
+    lose(call, 3.0)
+    line(call, 3.5, 0.2)
+    call.at(3.7, BEGINS, LOST)
+    wake_until(call, 5.5)
+
+    assert heard_by_the_next(call, 6.0).count(ROOM) == 0
+
+
+def test_what_was_grouped_for_a_lost_session_is_not_sent_to_the_next() -> None:
+    call = ready_call(group_bytes=3 * mulaw.FRAME_BYTES)
+    line(call, 3.0, 0.02, ROOM)
+    lose(call, 3.1)
+
+    assert line(call, 3.6, 0.06) == VOICE * 3
+
+
 def test_what_she_says_while_nobody_listens_is_kept_no_longer_than_it_is_worth() -> None:
     call = ready_call(replay_bytes=16_000)
     call.at(5.0, LOST)
@@ -893,6 +912,32 @@ def test_frames_bring_that_moment_forward_and_say_so() -> None:
     line(call, 3.0, 1.5)
 
     assert call.session.frames_count
+
+
+def test_a_frame_counts_while_nobody_listens() -> None:
+    call = ready_call()
+    call.at(3.0, LOST)
+
+    assert call.session.frames_count
+
+
+def test_the_first_frame_of_all_counts_too() -> None:
+    call = ready_call()
+    counts = []
+    for number in range(2):
+        call.at(3.0 + number * 0.02, media(ROOM))
+        counts.append(call.session.frames_count)
+
+    assert counts == [True, False]
+
+
+def test_the_agents_own_voice_coming_back_makes_nobody_deaf() -> None:
+    call = ready_call()
+    line(call, 1.0, 2.0, ROOM)
+    call.at(3.0, agent_text(LONG), AgentAudio(sound(4.0, VOICE[:1])), deepgram.AgentAudioDone())
+    line(call, 3.0, 1.5)
+
+    assert not call.session.frames_count
 
 
 def test_a_caller_whom_the_agent_hears_makes_nobody_deaf() -> None:

@@ -5,18 +5,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.call.commands import Command, RunTool, Save
-from bridge.call.events import AgentLost, OutcomeArrived
+from bridge.call.commands import Command, FetchPhrase, RunTool, Save
+from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived
 from bridge.call.window import TOOL
 from bridge.wire import deepgram, mulaw
 from tests.call import sounds
 from tests.call.calls import (
     BOOK,
+    FILLERS,
     Call,
     agent_text,
     asks,
     media,
+    phrase,
     ready_call,
+    sound,
     start,
     user_text,
 )
@@ -273,6 +276,70 @@ def test_of_a_good_line_nothing_is_told() -> None:
     now = heard(call, sounds.on_the_line(talk), 2.0)
 
     assert prompts(call.at(now, user_text("Hello?"))) == []
+
+
+# --- what of the line is the agent's own voice -----------------------------------------------
+
+QUIET = b"\x7d" * mulaw.FRAME_BYTES
+
+
+def is_heard(call: Call, since: float, seconds: float) -> bool:
+    """Whether the agent counts as audible on the line, so long after that."""
+    for number in range(round(seconds * 50)):
+        call.at(since + number * 0.02, media(QUIET))
+    return call.session.parts.ear.quality.agent_audible
+
+
+def listening_call() -> Call:
+    """A line that carries frames; the greeting and its echo are over at 3.0 s."""
+    call = ready_call(idle_after_s=500.0)
+    assert not is_heard(call, 1.0, 2.0)
+    return call
+
+
+def asked_for_a_filler(call: Call) -> None:
+    call.at(3.0, user_text("Hello."))
+    while not any(isinstance(one, FetchPhrase) for one in call.wake()):
+        pass
+
+
+def test_the_agent_is_heard_on_the_line_while_it_speaks_and_a_little_longer() -> None:
+    call = listening_call()
+    call.at(3.0, AgentAudio(sound(1.0)))
+
+    assert is_heard(call, 3.0, 1.2)
+    assert not is_heard(call, 4.2, 0.6)
+
+
+def test_so_is_a_phrase_of_ours() -> None:
+    call = ready_call(idle_after_s=500.0)
+
+    assert is_heard(call, 1.0, 0.5)
+
+
+def test_and_a_filler() -> None:
+    call = listening_call()
+    asked_for_a_filler(call)
+    call.at(6.0, phrase("filler", FILLERS[0], 1.0))
+
+    assert is_heard(call, 6.0, 0.5)
+
+
+def test_what_the_caller_cut_is_not() -> None:
+    call = listening_call()
+    call.at(3.0, AgentAudio(sound(4.0)))
+    call.at(3.1, deepgram.UserStartedSpeaking())
+
+    assert not is_heard(call, 3.1, 0.7)
+
+
+def test_nor_is_a_filler_that_the_answer_cut() -> None:
+    call = listening_call()
+    asked_for_a_filler(call)
+    call.at(6.0, phrase("filler", FILLERS[0], 4.0))
+    call.at(6.1, AgentAudio(sound(0.2)))
+
+    assert not is_heard(call, 6.1, 0.9)
 
 
 # --- the caller's sound, altered on wish -----------------------------------------------------

@@ -63,6 +63,14 @@ def wake_until(call: Call, at: float) -> list[Command]:
     return [one for one in commands if not isinstance(one, SendVoice)]
 
 
+def wake_to(call: Call, wanted: Command) -> bool:
+    """Wake up until that is commanded; False if the call is ended before."""
+    while wanted not in call.wake():
+        if call.session.parts.ending.begun:
+            return False
+    return True
+
+
 def fillers(commands: list[Command]) -> list[str]:
     return [one.text for one in commands if isinstance(one, FetchPhrase) and one.kind == "filler"]
 
@@ -308,6 +316,30 @@ def test_an_agent_that_refuses_every_prompt_leaves_her_in_a_silence_that_ends() 
     assert call.now <= 1.0 + 10.0 * (asked + 1)
 
 
+def test_a_refusal_that_is_told_twice_is_one() -> None:
+    call = silent_call()
+    call.wake()
+    answered(call, 11.5, "Are you there?")
+    assert wake_until(call, 22.5) == [say("Hello?")]
+    call.at(22.6, REFUSED, deepgram.Warning(code="INJECT_AGENT_MESSAGE_DURING_USER_SPEECH"))
+
+    assert wake_until(call, 33.0) == [say("Hello?")]
+
+
+def test_refusals_before_her_last_words_count_no_more() -> None:
+    call = silent_call(still_there=("Are you there?",))
+    for _ in range(REFUSED_AT_MOST):
+        wake_to(call, say("Are you there?"))
+        call.at(call.now, REFUSED)
+    call.at(call.now, user_text("Hm."))
+    answered(call, call.now, "Yes?")
+    for _ in range(REFUSED_AT_MOST):
+        wake_to(call, say("Are you there?"))
+        call.at(call.now, REFUSED)
+
+    assert wake_to(call, say("Are you there?"))
+
+
 # --- a sound that was no utterance -----------------------------------------------------------
 
 LONG = "We are open from eight in the morning until six in the evening."
@@ -393,6 +425,29 @@ def test_an_agent_that_refuses_for_ever_is_not_asked_for_ever() -> None:
             call.at(call.now, REFUSED)
 
     assert asked == FALSE_STARTS_AT_MOST
+
+
+def test_after_the_next_sound_it_is_asked_as_often_again() -> None:
+    call = coughed_call(idle_after_s=1000.0)
+    for at in (4.0, 40.0):
+        call.at(at, BEGINS)
+        asked = 0
+        while (due := call.session.next_wakeup()) is not None and due < at + 30.0:
+            if call.wake() == [say(LONG)]:
+                asked += 1
+                call.at(call.now, REFUSED)
+
+        assert asked == FALSE_STARTS_AT_MOST
+
+
+def test_a_filler_that_was_cut_is_not_taken_up() -> None:
+    call = ready_call(agent_filler_after_s=1.0)
+    call.at(3.0, user_text("Hello."))
+    wake_until(call, 4.0)
+    call.at(4.0, phrase("filler", FILLERS[0], 2.0))
+    call.at(4.2, BEGINS)
+
+    assert wake_until(call, 4.2 + FALSE_START_S) == []
 
 
 def test_the_greeting_is_taken_up_by_the_agent() -> None:
