@@ -157,6 +157,7 @@ def test_a_session_that_was_given_up_is_not_listened_to_when_it_comes_after_all(
     call.at(15.0, LOST)
     call.wake()
     call.at(23.1, APPLIED)
+    assert call.at(23.2, media(VOICE)) == []
 
     assert ConnectAgent() in wake_until(call, 25.0)
 
@@ -967,6 +968,18 @@ def test_an_utterance_of_which_no_words_come_is_a_sign_of_deafness_too() -> None
     line(call, 3.0, 1.5)
 
     assert CloseAgent() in wait(call, 4.5, 6.5)
+
+
+def test_words_that_are_known_are_rather_given_once_more() -> None:
+    call = ready_call(idle_after_s=60.0, fillers=())
+    line(call, 1.0, 2.0, ROOM)
+    call.at(3.0, user_text("A cleaning, please."), BEGINS)
+    line(call, 3.0, 1.5)
+
+    commands = wait(call, 4.5, 6.5)
+
+    assert give("A cleaning, please.") in commands
+    assert CloseAgent() not in commands
 
 
 def test_a_cough_of_which_no_words_come_is_not() -> None:
