@@ -17,7 +17,7 @@ from bridge.call.manners import Manners
 from bridge.call.session import CallSession
 from bridge.driver import PIECE_BYTES, CallDriver
 from bridge.errors import StateUnavailable
-from bridge.wire import deepgram
+from bridge.wire import deepgram, mulaw
 from tests.bridge.virtual_time import in_virtual_time
 from tests.call.calls import (
     APOLOGY,
@@ -50,6 +50,8 @@ from tools.errors import Unavailable
 GREETED = sound(1.0, b"\x10")
 APOLOGISED = sound(2.0, b"\x11")
 FILLED = sound(0.5, b"\x12")
+ROOM = sound(0.02, b"\x7d")
+VOICE = sound(0.02, b"\x20")
 
 SETTINGS = deepgram.Settings(audio=deepgram.Audio(), agent=deepgram.Agent(greeting=GREETING))
 
@@ -443,6 +445,32 @@ async def test_a_lost_line_is_opened_again_and_the_call_goes_on() -> None:
         assert setting.agent.sessions == 2
         assert setting.persona.greets == [False, False]
         assert setting.caller.sound.endswith(sound(0.5))
+
+
+@in_virtual_time
+async def test_a_caller_who_speaks_while_nobody_listens_is_not_left_in_silence() -> None:
+    async with a_call(agent_filler_after_s=2.0, cover="Still here.") as setting:
+        setting.phrases.here["Still here."] = FILLED
+        setting.agent.opens_after_s = 6.0
+        setting.agent.loses_line()
+        await asyncio.sleep(1.0)
+        for frames in (ROOM * 80, VOICE * 25):  # the greeting and its echo end in the first
+            setting.driver.caller_message(media(frames))
+            await asyncio.sleep(0.1)
+        heard_before = len(setting.caller.sound)
+
+        await asyncio.sleep(2.0)
+
+        assert bytes(setting.caller.sound[heard_before:]) == FILLED
+
+
+@in_virtual_time
+async def test_silence_takes_the_place_of_frames_after_the_very_first() -> None:
+    async with a_call() as setting:
+        setting.driver.caller_message(media(ROOM))
+        await asyncio.sleep(1.0)
+
+        assert setting.agent.voice.startswith(ROOM + mulaw.silence(500))
 
 
 @in_virtual_time
