@@ -22,6 +22,8 @@ PAUSE_BYTES: Final = 3 * mulaw.SAMPLE_RATE_HZ // 10
 ANSWER_BYTES: Final = 9 * mulaw.SAMPLE_RATE_HZ // 10
 """A short sound so little before the floor opens may be a "yes" to the agent's question."""
 
+_FRAME: Final = mulaw.silent(mulaw.FRAME_BYTES)
+
 
 class FloorGate:
     """Withholds the caller's sound, or lets it through with what was withheld before it."""
@@ -62,15 +64,16 @@ class FloorGate:
             self.empty = True
             return self._release(audio, speech=speech)
         self.empty = False
+        length = len(audio)
         if speech:
-            self._spoken += len(audio)
+            self._spoken += length
             self._quiet = 0
         else:
-            self._quiet += len(audio)
+            self._quiet += length
         if floor == "soft" and self._may_pass():
             return self._release(audio, speech=speech)
         self._withhold(audio, speech=speech)
-        return mulaw.silent(len(audio))
+        return _FRAME if length == mulaw.FRAME_BYTES else mulaw.silent(len(audio))
 
     def _may_pass(self) -> bool:
         """What has lasted passes, up to the pause behind it; what has not by then never will."""
@@ -89,7 +92,7 @@ class FloorGate:
         self._size = 0
 
     def _withhold(self, audio: bytes, *, speech: bool) -> None:
-        if speech:
+        if speech and self._lead:
             self._speech += self._lead
             self._size += self._lead_size
             self._clear_lead()

@@ -73,11 +73,13 @@ class Speaking:
 
         What was sent is heard a little later than the estimate thinks, hence the seam.
         """
-        if self._protected_from is None:
+        begin, playback = self._protected_from, self._playback
+        if begin is None:
             return False
-        end = self._playback.sent_bytes if self._protected_to is None else self._protected_to
-        end = min(end, self._protected_from + self._protected_most)
-        return self._protected_from <= self._playback.position(now) < end + SEAM_BYTES
+        # ``playback.position`` without the call: this is asked for every frame.
+        at = playback.sent_bytes + (now - playback.end_at) * mulaw.SAMPLE_RATE_HZ
+        end = playback.sent_bytes if self._protected_to is None else self._protected_to
+        return begin <= at < end + SEAM_BYTES and at < begin + self._protected_most + SEAM_BYTES
 
     def floor(self, now: float, *, soft: bool) -> Floor:
         """Whether the caller may take the floor; ``soft``: only by a sound that lasts.
