@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
+from bridge.call.troubles import crowded
 from bridge.errors import AgentUnavailable
 
 FIRST_S: Final = 1.0
@@ -40,11 +41,6 @@ FORGOTTEN_S: Final = 16.0
 
 T = TypeVar("T")
 log = structlog.get_logger()
-
-
-def is_too_much(status: int) -> bool:
-    """Whether a refusal says: not so many, or not now."""
-    return status == 429 or status >= 500
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +116,7 @@ class Gate:
         """The handshake was answered with this status; ``asked_s`` is its ``Retry-After``."""
         if not self._ended(attempt):
             return  # it knocked before the gate closed: its refusal is the one we know of
-        if is_too_much(status):
+        if crowded(status):
             self._close(now, status, asked_s)
         else:
             self._let_in()
@@ -252,7 +248,7 @@ class LineGate:
         else:
             self.counts[f"refused_{status}"] += 1
             self._gate.refused(attempt, now, status=status, asked_s=error.retry_after_s)
-            if not is_too_much(status):  # a key, a bill, a request of ours: ours to mend
+            if not crowded(status):  # a key, a bill, a request of ours: ours to mend
                 log.error("agent_refuses_us", code=error.code, status=status)
         closed_s = self._gate.closed_for_s(now)
         if closed_s > closed_before_s:

@@ -37,6 +37,18 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
         return self.complete and self.heard_ms >= self.sent_ms
 
     @property
+    def whole_ms(self) -> float:
+        """How long all of it is: known once all was sent, until then by its words."""
+        if self.complete:
+            return self.sent_ms
+        return max(self.sent_ms, len(self.text) * MS_PER_CHARACTER)
+
+    @property
+    def heard_in_the_end_ms(self) -> float:
+        """What the caller has heard of it, or will: what was sent, unless it was cut before."""
+        return self.heard_ms if self.cut else self.sent_ms
+
+    @property
     def heard_text(self) -> str:
         """The words the caller heard: an estimate by share of audio, cut at a word.
 
@@ -47,10 +59,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
             return self.text
         if self.sent_ms <= 0:
             return ""
-        whole_ms = (
-            self.sent_ms if self.complete else max(self.sent_ms, len(self.text) * MS_PER_CHARACTER)
-        )
-        share = min(1.0, self.heard_ms / whole_ms)
+        share = min(1.0, self.heard_ms / self.whole_ms)
         if share >= 1.0:
             return self.text
         last_gap = self.text.rfind(" ", 0, int(len(self.text) * share) + 1)

@@ -11,6 +11,7 @@ from bridge.call.commands import Command, Save
 from bridge.call.conversation import Conversation
 from bridge.call.ear import Ear
 from bridge.call.ending import Ending
+from bridge.call.events import PhraseKind
 from bridge.call.fillers import Fillers
 from bridge.call.functions import FunctionCalls
 from bridge.call.manners import Manners
@@ -87,25 +88,22 @@ class Parts:
 
     def end(self, reason: str, now: float) -> list[Command]:
         """Say goodbye, and then hang up."""
-        last = self.ending.begin(reason, "goodbye", self._goodbye(reason), now)
-        self._let_go(now)
-        return [*self.speaking.turn_over(now), last, self.save(now)]
+        manners = self.manners
+        text = manners.unheard if reason == "caller_silent" else manners.time_is_up
+        return self._end(reason, "goodbye", text, now)
 
     def apologise(self, now: float) -> list[Command]:
         """Without an agent the call ends politely: our own words, then a person."""
-        last = self.ending.begin("agent_lost", "apology", self.manners.apology, now)
-        self._let_go(now)
-        return [*self.speaking.turn_over(now), last, self.save(now)]
+        return self._end("agent_lost", "apology", self.manners.apology, now)
 
-    def _goodbye(self, reason: str) -> str:
-        return self.manners.unheard if reason == "caller_silent" else self.manners.time_is_up
-
-    def _let_go(self, now: float) -> None:
+    def _end(self, reason: str, kind: PhraseKind, text: str, now: float) -> list[Command]:
+        last = self.ending.begin(reason, kind, text, now)
         self.opening.until = None
         self.turns.release()
         self.line.give_up()
         self.ear.close(replay=False)
         self.answers.give_up(self.at_s(now))
+        return [*self.speaking.turn_over(now), last, self.save(now)]
 
     @property
     def waiting_since(self) -> float | None:

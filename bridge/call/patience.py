@@ -22,6 +22,11 @@ SOUNDS_ONLY: Final = 3
 seconds must not keep an abandoned telephone connected for hours."""
 
 
+def past(at: float | None, now: float) -> bool:
+    """True if what is due then, if anything is, is due now."""
+    return at is not None and at <= now
+
+
 class Patience:
     """What one call waits for."""
 

@@ -25,6 +25,7 @@ from bridge.call.events import (
 )
 from bridge.call.manners import Manners
 from bridge.call.parts import Parts
+from bridge.call.patience import past
 from bridge.call.phrases import Phrases
 from bridge.call.quality import Quality
 from bridge.call.silence import Silence
@@ -242,8 +243,7 @@ class CallSession:
             self._agent_begins(now)
         elif self._patience.owed_since is not None:
             # Of a reply whose end was not announced before it was asked something.
-            self._patience.agent_showed(now)
-            self.parts.fillers.over()
+            self._agent_answers(now)
         commands = self._speaking.voice(audio, now)
         if len(commands) > 1 and isinstance(commands[0], twilio.Clear):
             self._ear.quality.hushed(now)
@@ -254,10 +254,13 @@ class CallSession:
         at_s = self.parts.at_s(now)
         self.stamps.end("greeting", now, at_s)
         self.stamps.end("reply", now, at_s)
-        self._turns.agent_begins()
+        self._turns.nobody_speaks()
+        self._agent_answers(now)
+        self._upkeep.agent_spoke()
+
+    def _agent_answers(self, now: float) -> None:
         self._patience.agent_showed(now)
         self.parts.fillers.over()
-        self._upkeep.agent_spoke()
 
     def _mark_came_back(self, name: str, now: float) -> list[Command]:
         if not self._speaking.reached(name, now):
@@ -450,18 +453,17 @@ class CallSession:
     # --- time --------------------------------------------------------------------------------
 
     def _wake(self, now: float) -> list[Command]:
-        if self._ending.due_at is not None and self._ending.due_at <= now:
+        if past(self._ending.due_at, now):
             return self._end("", now) if self._ending.hung_up else self._hang_up(now)
         if self._ending.hung_up:
             return []
         if now >= self.parts.longest_until and not self._ending.begun:
             return [CloseAgent(), *self.parts.end("longest_call", now)]
         commands: list[Command] = []
-        if self._opening.until is not None and self._opening.until <= now:
+        if past(self._opening.until, now):
             self._opening.let_agent_greet()
             commands += self._upkeep.configure()
-        latched_until = self._turns.latched_until
-        if latched_until is not None and latched_until <= now:
+        if past(self._turns.latched_until, now):
             self._turns.release()
         if not self._ending.begun:
             commands += self._upkeep.wake(now)

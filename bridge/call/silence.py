@@ -9,6 +9,7 @@ from typing import Final
 from bridge.call.commands import Command, FetchPhrase, SendVoice
 from bridge.call.events import PhraseKind, PhraseMissing, PhraseReady
 from bridge.call.parts import Parts
+from bridge.call.patience import past
 from bridge.call.upkeep import Upkeep
 
 SPEAKS_S: Final = 0.4
@@ -40,17 +41,17 @@ class Silence:
     def wake(self, now: float) -> list[Command]:
         """What is due now."""
         commands: list[Command] = []
-        if _past(self._parts.ear.fill_at, now):
+        if past(self._parts.ear.fill_at, now):
             filling = self._parts.ear.fill(now)
             if filling:
                 commands.append(SendVoice(filling))
-        if _past(self._filler_at(), now):
+        if past(self._filler_at(), now):
             commands.append(self._ask("filler", self._parts.fillers.take()))
-        elif _past(self._cover_at(), now):
+        elif past(self._cover_at(), now):
             commands.append(self._ask("cover", self._next_cover(now)))
-        elif _past(self._false_start_at(), now):
+        elif past(self._false_start_at(), now):
             commands += self._false_start(now)
-        elif _past(self._idle_at(), now):
+        elif past(self._idle_at(), now):
             commands += self._idle(now)
         return commands
 
@@ -116,7 +117,7 @@ class Silence:
             return None
         if parts.opening.until is not None or not self._waits(down_since):
             return None
-        covers = self._covers if self._covered_since == down_since else 0
+        covers = self._covers_of(down_since)
         others = len({*manners.fillers} - {manners.cover})
         if others < 2 and covers > others:
             return None  # the same would be said twice running
@@ -137,12 +138,14 @@ class Silence:
             or (parts.opening.agent_greets and not parts.greeted)
         )
 
+    def _covers_of(self, down_since: float | None) -> int:
+        """How often this loss of the line was covered."""
+        return self._covers if self._covered_since == down_since else 0
+
     def _next_cover(self, now: float) -> str:
         down_since = self._parts.line.down_since
-        if self._covered_since != down_since:
-            self._covered_since = down_since
-            self._covers = 0
-        self._covers += 1
+        self._covers = self._covers_of(down_since) + 1
+        self._covered_since = down_since
         self._covered_at = now  # also if it cannot be had
         # Told that something is wrong, the caller is to be told that it is not any more.
         self._upkeep.mid_talk = True
@@ -192,7 +195,3 @@ class Silence:
         if prompt is None:
             return self._parts.end("caller_silent", now)
         return self._parts.inject(prompt, now)
-
-
-def _past(at: float | None, now: float) -> bool:
-    return at is not None and at <= now

@@ -5,7 +5,7 @@ Leaves when it is picked up to ``session``.
 
 from typing import Final
 
-from bridge.call.conversation import MS_PER_CHARACTER, Conversation, Utterance
+from bridge.call.conversation import Conversation, Utterance
 
 AS_GOOD_AS_SAID: Final = 0.85
 """Of a sentence so much of which was heard, the rest is not worth repeating."""
@@ -31,8 +31,4 @@ def unsaid(conversation: Conversation, *, since: int, ours: frozenset[str]) -> s
 def _broken_off(utterance: Utterance) -> bool:
     if utterance.source == "phrase" and not utterance.cut:
         return False
-    usual_ms = len(utterance.text) * MS_PER_CHARACTER
-    whole_ms = utterance.sent_ms if utterance.complete else max(utterance.sent_ms, usual_ms)
-    # What was sent will be heard, unless it was cut before.
-    heard_ms = utterance.heard_ms if utterance.cut else utterance.sent_ms
-    return heard_ms < AS_GOOD_AS_SAID * whole_ms
+    return utterance.heard_in_the_end_ms < AS_GOOD_AS_SAID * utterance.whole_ms

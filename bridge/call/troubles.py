@@ -69,11 +69,9 @@ def of_error(code: str, *, applied: bool) -> Class:
 
 def of_handshake(status: int) -> Class:
     """What a refused handshake means; 0 is a line that could not be had at all."""
-    if status == _TOO_MANY or status >= _SERVER_ERROR:
-        return "retry"
-    return "end" if status >= _CLIENT_ERROR else "retry"
+    return "end" if status >= _CLIENT_ERROR and not crowded(status) else "retry"
 
 
 def crowded(status: int) -> bool:
-    """True if trying again at once would only add to the crowd (C7: no storm)."""
+    """True if a refusal says "not so many" or "not now": trying again at once adds to the crowd."""
     return status == _TOO_MANY or status >= _SERVER_ERROR

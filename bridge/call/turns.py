@@ -24,12 +24,8 @@ class Turns:
         self.caller_speaking = False
         self._latched_until = None
 
-    def agent_begins(self) -> None:
-        """The agent speaks: then the caller does not, or nothing of hers was understood."""
-        self.caller_speaking = False
-
     def nobody_speaks(self) -> None:
-        """What began as an utterance of the caller's was none."""
+        """The caller does not: the agent speaks, or what began as an utterance was none."""
         self.caller_speaking = False
 
     def latch(self, now: float) -> None:

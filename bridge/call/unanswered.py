@@ -60,7 +60,4 @@ def _until_s(note: FunctionCallNote) -> float:
 
 
 def _was_heard(utterance: Utterance) -> bool:
-    if utterance.source == "phrase":
-        return False
-    # What was sent will be heard, unless it was cut before.
-    return utterance.heard_ms > 0 if utterance.cut else utterance.sent_ms > 0
+    return utterance.source != "phrase" and utterance.heard_in_the_end_ms > 0

@@ -10,6 +10,7 @@ from typing import Final
 
 from bridge.call.commands import CloseAgent, Command, ConfigureAgent, ConnectAgent, SendVoice
 from bridge.call.parts import Parts
+from bridge.call.patience import past
 from bridge.call.phrases import Phrases
 from bridge.call.thread import unsaid
 from bridge.call.troubles import Class
@@ -221,13 +222,13 @@ class Upkeep:
     def wake(self, now: float) -> list[Command]:
         """What is due now."""
         line = self._parts.line
-        if _past(line.again_at, now):
+        if past(line.again_at, now):
             return self.connect(now)
-        if _past(line.open_until, now):
+        if past(line.open_until, now):
             return [CloseAgent(), *self.lost(now, "retry")]
-        if _past(self._stalled_at(), now):
+        if past(self._stalled_at(), now):
             return self._stalled(now)
-        if _past(self._replace_at(now), now):
+        if past(self._replace_at(now), now):
             # One session is closed before the next is opened: the limit of sessions holds, and in
             # a quiet moment nobody misses the second between them.
             return [CloseAgent(), *self._let_go(now, replay=False), *self.connect(now)]
@@ -252,10 +253,6 @@ class Upkeep:
             return None
         pause_s = REPLY_PAUSE_S if self._parts.speaking.reply_open else QUIET_S
         return max(old_at, self._parts.quiet_since() + pause_s)
-
-
-def _past(at: float | None, now: float) -> bool:
-    return at is not None and at <= now
 
 
 def _plain(words: list[str]) -> list[str]:

@@ -503,6 +503,15 @@ def waiting_call(**options: Any) -> Call:
     return call
 
 
+def given_call() -> Call:
+    """The cover plays since 3.7 s, for 1.5 s; the next session has her words since 3.9 s."""
+    call = waiting_call()
+    wake_until(call, 3.7)
+    call.at(3.7, phrase("cover", COVER, 1.5))
+    up(call, 3.9)
+    return call
+
+
 def test_the_next_session_is_given_her_words_to_answer() -> None:
     assert up(waiting_call(), 3.7) == [give("A cleaning, please.")]
 
@@ -567,30 +576,21 @@ def test_given_once_more_they_interrupt_nothing_once_more() -> None:
 
 @pytest.mark.parametrize("sign", [deepgram.InjectionRefused(), AgentAudio(sound(2.0))])
 def test_words_that_are_not_told_back_do_not_keep_her_from_interrupting(sign: Any) -> None:
-    call = waiting_call()
-    wake_until(call, 3.7)
-    call.at(3.7, phrase("cover", COVER, 1.5))
-    up(call, 3.9)
+    call = given_call()
     call.at(4.0, sign)
 
     assert twilio.Clear(stream_sid=STREAM) in call.at(4.2, BEGINS)
 
 
 def test_a_caller_who_then_speaks_herself_does() -> None:
-    call = waiting_call()
-    wake_until(call, 3.7)
-    call.at(3.7, phrase("cover", COVER, 1.5))
-    up(call, 3.9)
+    call = given_call()
     call.at(4.0, BEGINS)
 
     assert twilio.Clear(stream_sid=STREAM) in call.at(4.1, BEGINS)
 
 
 def test_the_answer_takes_the_covers_place() -> None:
-    call = waiting_call()
-    wake_until(call, 3.7)
-    call.at(3.7, phrase("cover", COVER, 1.5))
-    up(call, 3.9)
+    call = given_call()
     call.at(4.0, BEGINS, user_text("A cleaning, please."))
 
     commands = call.at(4.5, agent_text("Which day?"), AgentAudio(sound(0.8)))
