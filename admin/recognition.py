@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bridge.simulator import levels
 from bridge.simulator.hearing import utterances
 from bridge.simulator.voices import AGENT, Voices
 from bridge.wire import mulaw
@@ -67,7 +66,7 @@ class _Known:
         self.places: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
         for line, (text, sound) in enumerate(sounds):
             frames = list(_frames(sound))
-            audible = [number for number, frame in frames if levels.rms(frame) > _AUDIBLE_RMS]
+            audible = [number for number, frame in frames if mulaw.rms(frame) > _AUDIBLE_RMS]
             self.texts.append(text)
             self.audible.append(audible)
             self.lengths.append(len(frames))

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bridge.simulator import levels
 from bridge.simulator.likeness import Likenesses
+from bridge.wire import mulaw
 from bridge.wire.mulaw import FRAME_BYTES
 
 INAUDIBLE = "(inaudible)"
@@ -53,7 +53,7 @@ class Ears:
         for line, (_, sound) in enumerate(pairs):
             for number in range(self.lengths[line]):
                 frame = sound[number * FRAME_BYTES : (number + 1) * FRAME_BYTES]
-                if levels.rms(frame) > _AUDIBLE_RMS:
+                if mulaw.rms(frame) > _AUDIBLE_RMS:
                     here = self.places.get(frame, ())
                     self.places[frame] = (*here, _Place(line, number))
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from bridge.simulator import levels
+from bridge.wire import mulaw
 from bridge.wire.mulaw import SAMPLE_RATE_HZ
 
 _TAPS = 8
@@ -42,7 +43,7 @@ def written(ulaw: bytes, wanted: Format) -> bytes:
     """A sentence's µ-law as the client wants it."""
     if wanted == TELEPHONE:
         return ulaw
-    samples = levels.to_linear(ulaw)
+    samples = mulaw.to_linear(ulaw)
     return samples if wanted.rate_hz == SAMPLE_RATE_HZ else doubled(samples)
 
 
@@ -73,7 +74,7 @@ class Reading:
         samples, self._rest = sound[:end], sound[end:]
         if self._given.rate_hz != SAMPLE_RATE_HZ:
             samples = self._halved(samples)
-        return levels.from_linear(samples)
+        return mulaw.from_linear(samples)
 
     def _halved(self, samples: bytes) -> bytes:
         """At half the rate, and 7 samples late, without what the lower rate cannot hold."""

@@ -6,7 +6,6 @@ Plain loudness by a table of 256 entries, nothing cleverer: the line noise of th
 
 import msgspec
 
-from bridge.simulator import levels
 from bridge.wire import mulaw
 
 __all__ = ["PAUSE_S", "Ear", "Utterance", "audible_part", "utterances"]
@@ -21,7 +20,7 @@ _LOUD_SAMPLES = 4
 """A frame with fewer loud samples is a click, not speech."""
 
 
-_LINEAR = memoryview(levels.to_linear(bytes(range(256)))).cast("h")
+_LINEAR = memoryview(mulaw.to_linear(bytes(range(256)))).cast("h")
 _IS_LOUD = bytes(int(abs(sample) >= _LOUD) for sample in _LINEAR)
 
 

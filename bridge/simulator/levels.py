@@ -1,46 +1,11 @@
-"""How loud µ-law is, and µ-law to and from linear: the only place that knows ``audioop``.
+"""Arithmetic on linear samples: mixing, resampling, comparing.
 
-It left the standard library with 3.13; ``audioop-lts`` is the same module from the index.
+Leaves how loud µ-law is, and µ-law to and from linear, to ``bridge.wire.mulaw``.
 """
 
-import math
-import warnings
 from collections.abc import Sequence
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import audioop
-
-FULL_SCALE = 32768
-
-SILENT_DBFS = -120.0
-"""What digital silence measures here instead of minus infinity."""
-
-
-def rms(ulaw: bytes) -> int:
-    """Root mean square of the samples, linear, 0–32 768."""
-    return audioop.rms(audioop.ulaw2lin(ulaw, 2), 2)
-
-
-def dbfs(ulaw: bytes) -> float:
-    """The level in decibels below full scale."""
-    level = rms(ulaw)
-    return 20 * math.log10(level / FULL_SCALE) if level else SILENT_DBFS
-
-
-def rms_of_dbfs(level_dbfs: float) -> int:
-    """The linear level that so many decibels are, to compare ``rms`` with cheaply."""
-    return round(FULL_SCALE * 10 ** (level_dbfs / 20))
-
-
-def to_linear(ulaw: bytes) -> bytes:
-    """16-bit samples, native byte order."""
-    return audioop.ulaw2lin(ulaw, 2)
-
-
-def from_linear(samples: bytes) -> bytes:
-    """16-bit samples as µ-law."""
-    return audioop.lin2ulaw(samples, 2)
+from bridge.wire.pcm import audioop
 
 
 def linear_rms(samples: bytes) -> int:

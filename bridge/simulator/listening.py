@@ -6,9 +6,9 @@ said to ``ears``, and what to do about it to ``session``.
 
 from enum import Enum
 
-from bridge.simulator import levels
 from bridge.simulator.ears import INAUDIBLE, Ear
 from bridge.simulator.rules import Listening
+from bridge.wire import mulaw
 from bridge.wire.mulaw import BYTES_PER_MS
 
 
@@ -39,7 +39,7 @@ class TurnDetector:
     """
 
     def __init__(self, listening: Listening, ear: Ear) -> None:
-        self._gate_rms = levels.rms_of_dbfs(listening.gate_dbfs)
+        self._gate_rms = mulaw.linear(listening.gate_dbfs)
         self._start_bytes = listening.start_ms * BYTES_PER_MS
         self._eager_bytes = listening.eager_ms * BYTES_PER_MS
         self._word_bytes = listening.word_ms * BYTES_PER_MS
@@ -91,7 +91,7 @@ class TurnDetector:
         """A piece of the stream, usually 20 ms."""
         length = len(sound)
         self.heard_bytes += length
-        loud = levels.rms(sound) > self._gate_rms
+        loud = mulaw.rms(sound) > self._gate_rms
         if (loud or self._sound) and len(self._sound) < _REMEMBERED_BYTES:
             self._sound += sound
         if loud:

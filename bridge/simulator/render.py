@@ -19,11 +19,12 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.simulator import levels, scenario
+from bridge.simulator import scenario
 from bridge.simulator.brain import split_sentences
 from bridge.simulator.sayings import letter_text
 from bridge.simulator.synthesis import Flite, levelled, to_telephone_rate
 from bridge.simulator.voices import AGENT, CALLER, Clip
+from bridge.wire import mulaw
 from bridge.wire.mulaw import SAMPLE_RATE_HZ
 
 _FOLDER = Path(__file__).parent / "clips"
@@ -149,7 +150,7 @@ def _cut_out(flite: Flite, cut: Cut) -> bytes:
     start_s, end_s = phones[skipped][1][0], phones[skipped + len(alone) - 1][1][1]
     samples = levelled(_samples(flite, whole))
     part = samples[_at(start_s) : _at(end_s)]
-    return levels.from_linear(_faded(part))
+    return mulaw.from_linear(_faded(part))
 
 
 def _phones(flite: Flite, text: str) -> list[tuple[str, tuple[float, float]]]:

@@ -64,7 +64,7 @@ class Bed:
             self._at = self._chance.randrange(_FRAMES) * length
         samples = self._samples[self._at : self._at + length]
         self._at = (self._at + length) % len(self._samples)
-        return levels.from_linear(samples)
+        return mulaw.from_linear(samples)
 
     def under(self, sound: bytes) -> bytes:
         """Sound with the noise under it; the same sound always gets the same noise."""
@@ -73,7 +73,7 @@ class Bed:
         whole = self._samples
         start = 2 * (int.from_bytes(sha256(sound).digest()[:4], "big") % (len(whole) // 2))
         noise = (whole * (2 + 2 * len(sound) // len(whole)))[start : start + 2 * len(sound)]
-        return levels.from_linear(levels.mixed(levels.to_linear(sound), noise))
+        return mulaw.from_linear(levels.mixed(mulaw.to_linear(sound), noise))
 
 
 class Echo:
@@ -92,22 +92,22 @@ class Echo:
         """A frame of hers with so much of what was played ``lag_bytes`` before."""
         if played.count(mulaw.SILENCE) == len(played):
             return frame
-        quieter = levels.louder(levels.to_linear(played), self._factor)
-        return levels.from_linear(levels.mixed(levels.to_linear(frame), quieter))
+        quieter = levels.louder(mulaw.to_linear(played), self._factor)
+        return mulaw.from_linear(levels.mixed(mulaw.to_linear(frame), quieter))
 
 
 def louder(sound: bytes, gain_db: float) -> bytes:
     """µ-law by so much louder or quieter, clipped at full scale; untouched by 0 dB."""
     if not gain_db:
         return sound
-    return levels.from_linear(levels.louder(levels.to_linear(sound), 10 ** (gain_db / 20)))
+    return mulaw.from_linear(levels.louder(mulaw.to_linear(sound), 10 ** (gain_db / 20)))
 
 
 @cache
 def _bed(kind: Murmur, level_dbfs: float, seed: int) -> bytes:
     if kind == "line":
         chance = random.Random(f"line {seed}")
-        rms = levels.rms_of_dbfs(level_dbfs)
+        rms = mulaw.linear(level_dbfs)
         count = _FRAMES * mulaw.FRAME_BYTES
         drawn = (round(chance.gauss(0, rms)) for _ in range(count))
         return array("h", (max(-32768, min(32767, value)) for value in drawn)).tobytes()

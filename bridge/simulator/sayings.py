@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from bridge.simulator import levels, sounds
+from bridge.simulator import sounds
 from bridge.simulator.hearing import Utterance, utterances
 from bridge.simulator.knobs import knobs
 from bridge.simulator.room import Bed, louder
@@ -110,7 +110,7 @@ def recording(path: Path) -> bytes:
     if width == 1:  # unsigned, unlike 16 bits
         samples = array("h", ((value - 128) << 8 for value in samples)).tobytes()
     first = array("h", samples)[::channels].tobytes()
-    return levels.from_linear(to_telephone_rate(first, rate_hz))
+    return mulaw.from_linear(to_telephone_rate(first, rate_hz))
 
 
 def _saying(step: CallerStep, voices: Renders, bed: Bed, room_gain_db: float) -> Saying | None:

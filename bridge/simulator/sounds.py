@@ -35,7 +35,7 @@ def sound(kind: Noise, lasting_ms: int | None = None) -> bytes:
     """
     length = len(linear(kind, lasting_ms)) // 2
     rest = -length % mulaw.FRAME_BYTES
-    return levels.from_linear(linear(kind, lasting_ms)) + bytes([mulaw.SILENCE]) * rest
+    return mulaw.from_linear(linear(kind, lasting_ms)) + bytes([mulaw.SILENCE]) * rest
 
 
 @cache
@@ -65,7 +65,7 @@ def _levelled(samples: Iterable[float]) -> bytes:
     values = list(samples)
     loudest = max(map(abs, values))
     packed = array("h", (round(value / loudest * 20_000) for value in values)).tobytes()
-    return levels.louder(packed, levels.rms_of_dbfs(LEVEL_DBFS) / levels.linear_rms(packed))
+    return levels.louder(packed, mulaw.linear(LEVEL_DBFS) / levels.linear_rms(packed))
 
 
 def _hiss(count: int, chance: random.Random) -> list[float]:

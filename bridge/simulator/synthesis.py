@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bridge.simulator import levels
+from bridge.wire import mulaw
 from bridge.wire.mulaw import SAMPLE_RATE_HZ, silence
 
 LEVEL_DBFS = -21.0
@@ -149,13 +150,13 @@ class Placeholder:
         count = milliseconds * SAMPLE_RATE_HZ // 1000
         step = 2 * math.pi * pitch_hz / SAMPLE_RATE_HZ
         samples = [round(self._AMPLITUDE * math.sin(step * at)) for at in range(count)]
-        return levels.from_linear(struct.pack(f"={count}h", *samples))
+        return mulaw.from_linear(struct.pack(f"={count}h", *samples))
 
 
 def finished(samples: bytes, rate_hz: int) -> bytes:
     """16-bit samples at any rate as µ-law at 8 000 Hz: filtered, trimmed, levelled."""
     narrow = to_telephone_rate(samples, rate_hz)
-    return levels.from_linear(levelled(_trimmed(narrow)))
+    return mulaw.from_linear(levelled(_trimmed(narrow)))
 
 
 def to_telephone_rate(samples: bytes, rate_hz: int) -> bytes:
@@ -214,4 +215,4 @@ def levelled(samples: bytes) -> bytes:
     level = levels.linear_rms(samples)
     if not level:
         return samples
-    return levels.louder(samples, levels.rms_of_dbfs(LEVEL_DBFS) / level)
+    return levels.louder(samples, mulaw.linear(LEVEL_DBFS) / level)

@@ -3,7 +3,6 @@
 import wave
 from pathlib import Path
 
-from bridge.simulator import levels
 from bridge.simulator.report import CallReport
 from bridge.wire import mulaw
 
@@ -18,7 +17,7 @@ def stereo(left: bytes, right: bytes) -> bytes:
     length = max(len(left), len(right))
     sound = bytearray(length * _FRAME_BYTES)
     for channel, track in enumerate((left, right)):
-        samples = levels.to_linear(track.ljust(length, bytes([mulaw.SILENCE])))
+        samples = mulaw.to_linear(track.ljust(length, bytes([mulaw.SILENCE])))
         for byte in range(_SAMPLE_BYTES):
             sound[channel * _SAMPLE_BYTES + byte :: _FRAME_BYTES] = samples[byte::_SAMPLE_BYTES]
     return bytes(sound)

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from bridge.simulator import events, levels
+from bridge.simulator import events
 from bridge.simulator.knobs import Knobs, Room, Weather
 from bridge.simulator.scenario import CallerStep
+from bridge.wire import mulaw
 from tests.simulator.tiny_bridge import FAST, Peer, bridge_with, call, frames_of, tone
 
 SAY = "hello there, are you open today"
@@ -221,7 +222,7 @@ async def test_the_noise_around_her_lies_under_the_line_and_under_her_words() ->
     assert speech(seen) > 0
     assert not any(set(frame["sound"]) <= {0x10, 0x90} for frame in seen)
     before_she_speaks = b"".join(frame["sound"] for frame in seen[:9])
-    assert levels.dbfs(before_she_speaks) == pytest.approx(-30, abs=1)
+    assert mulaw.level_dbfs(before_she_speaks) == pytest.approx(-30, abs=1)
 
 
 async def test_what_she_hears_comes_back_in_her_frames() -> None:

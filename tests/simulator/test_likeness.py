@@ -11,6 +11,7 @@ from bridge.simulator.listening import TurnDetector
 from bridge.simulator.scenario import Listening
 from bridge.simulator.synthesis import Placeholder
 from bridge.simulator.voices import CALLER, Voices
+from bridge.wire import mulaw
 from bridge.wire.mulaw import FRAME_BYTES, silence
 
 LINES = sorted({line for name in ("cleaning", "lookup", "barge-in-three-times", "second-thoughts")
@@ -31,11 +32,11 @@ def likenesses(sounds):
 
 def resampled(sound):
     reading = Reading(Format(encoding="linear16", rate_hz=16000))
-    return reading.read(doubled(levels.to_linear(silence(60) + sound + silence(60))))
+    return reading.read(doubled(mulaw.to_linear(silence(60) + sound + silence(60))))
 
 
 def softer(sound):
-    return levels.from_linear(levels.louder(levels.to_linear(sound), 0.2))
+    return mulaw.from_linear(levels.louder(mulaw.to_linear(sound), 0.2))
 
 
 def late(sound):
@@ -44,14 +45,14 @@ def late(sound):
 
 def gated(sound):
     frames = [sound[at : at + FRAME_BYTES] for at in range(0, len(sound), FRAME_BYTES)]
-    gate = levels.rms_of_dbfs(-40)
-    return b"".join(frame if levels.rms(frame) > gate else silence(20) for frame in frames)
+    gate = mulaw.linear(-40)
+    return b"".join(frame if mulaw.rms(frame) > gate else silence(20) for frame in frames)
 
 
 def noisy(sound):
     luck = random.Random(1)
     hiss = struct.pack(f"={len(sound)}h", *(round(luck.gauss(0, 150)) for _ in sound))
-    return levels.from_linear(levels.mixed(levels.to_linear(sound), hiss))
+    return mulaw.from_linear(levels.mixed(mulaw.to_linear(sound), hiss))
 
 
 @pytest.mark.parametrize("treated", [resampled, softer, late, gated, noisy])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.simulator import levels, sounds
+from bridge.simulator import sounds
 from bridge.simulator.ears import INAUDIBLE, Ears
 from bridge.simulator.hearing import utterances
 from bridge.simulator.room import Bed, Echo, Room, louder
@@ -56,7 +56,7 @@ def test_every_noise_is_whole_frames_as_loud_as_speech_and_always_the_same(kind)
     assert len(sound) % mulaw.FRAME_BYTES == 0
     assert utterances(sound)
     if kind != "click":  # shorter than its frame
-        assert levels.dbfs(sound) == pytest.approx(-21, abs=0.6)
+        assert mulaw.level_dbfs(sound) == pytest.approx(-21, abs=0.6)
 
 
 def test_no_two_noises_are_alike() -> None:
@@ -79,7 +79,7 @@ def test_what_goes_on_goes_on_for_any_time(kind) -> None:
 
 def test_mhm_is_two_syllables() -> None:
     sound = sounds.sound("mhm")
-    loudness = [levels.rms(sound[at : at + 160]) for at in range(0, len(sound), 160)]
+    loudness = [mulaw.rms(sound[at : at + 160]) for at in range(0, len(sound), 160)]
     first, dip, second = max(loudness[:8]), min(loudness[9:12]), max(loudness[12:])
 
     assert dip < first / 3
@@ -95,7 +95,7 @@ def test_a_bed_is_as_loud_as_it_should_be(kind, level: float) -> None:
     bed = Bed(kind, level, seed=3)
     noise = b"".join(bed.frame() for _ in range(200))
 
-    assert levels.dbfs(noise) == pytest.approx(level, abs=1)
+    assert mulaw.level_dbfs(noise) == pytest.approx(level, abs=1)
 
 
 def test_noise_under_a_line_is_the_same_every_time_and_another_under_another() -> None:
@@ -113,7 +113,7 @@ def test_gain_is_in_decibels_and_too_much_of_it_clips() -> None:
     sound = sounds.sound("hum")
 
     assert louder(sound, 0.0) is sound
-    assert levels.dbfs(louder(sound, -20)) == pytest.approx(-41, abs=0.7)
+    assert mulaw.level_dbfs(louder(sound, -20)) == pytest.approx(-41, abs=0.7)
     clipped = louder(sound, 24)
     assert sum(byte & 0x7F == 0 for byte in clipped) > len(clipped) / 10
 
@@ -125,7 +125,9 @@ def test_an_echo_is_quieter_and_leaves_her_frames_alone_when_nothing_is_played()
 
     assert echo.lag_bytes == 400
     assert echo.over(loud, quiet) is loud
-    assert levels.dbfs(echo.over(quiet, loud)) == pytest.approx(levels.dbfs(loud) - 20, abs=1)
+    assert mulaw.level_dbfs(echo.over(quiet, loud)) == pytest.approx(
+        mulaw.level_dbfs(loud) - 20, abs=1
+    )
     assert not Echo(Room()).audible
 
 
@@ -226,10 +228,10 @@ def test_a_recording_of_any_rate_is_heard_as_it_is(tmp_path, rate_hz, width, cha
     sound = recording(wav(tmp_path / "a.wav", rate_hz=rate_hz, width=width, channels=channels))
 
     assert mulaw.duration_ms(len(sound)) == pytest.approx(1000, abs=2)
-    tone = levels.from_linear(
+    tone = mulaw.from_linear(
         struct.pack("=800h", *(round(8000 * math.sin(0.11 * math.pi * at)) for at in range(800)))
     )
-    assert levels.dbfs(sound) == pytest.approx(levels.dbfs(tone), abs=0.3)
+    assert mulaw.level_dbfs(sound) == pytest.approx(mulaw.level_dbfs(tone), abs=0.3)
 
 
 def test_words_of_a_recording_are_understood_where_it_lies_and_nowhere_else(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.simulator import levels, scenario, voices
+from bridge.simulator import scenario, voices
 from bridge.simulator.brain import CONFUSED, NOTHING_TO_SAY, split_sentences
 from bridge.simulator.sayings import letter_text
 from bridge.simulator.synthesis import LEVEL_DBFS, Placeholder, best_synthesiser
 from bridge.simulator.voices import AGENT, CALLER, Voices, read_index
+from bridge.wire import mulaw
 from bridge.wire.mulaw import FRAME_BYTES, duration_ms
 from bridge.wire.overrides import override
 from tools import spoken
@@ -94,7 +95,7 @@ def test_speech_is_whole_frames_at_a_telephones_level(bare):
 
     assert len(sound) % FRAME_BYTES == 0
     assert 1500 < duration_ms(len(sound)) < 4000
-    assert abs(levels.dbfs(sound) - LEVEL_DBFS) < 1.5
+    assert abs(mulaw.level_dbfs(sound) - LEVEL_DBFS) < 1.5
 
 
 def test_the_same_text_is_the_same_sound(bare):
@@ -169,7 +170,7 @@ def test_there_is_always_something_to_speak_with():
 def test_the_placeholder_is_audible_and_tells_words_apart():
     one, other = (Placeholder().speak(word, CALLER) for word in ("hello", "world"))
 
-    assert levels.dbfs(one) > -30
+    assert mulaw.level_dbfs(one) > -30
     assert one != other
     assert len(one) == len(other)
 

@@ -5,6 +5,7 @@ import pytest
 from bridge.simulator import levels
 from bridge.simulator.formats import Format, written
 from bridge.simulator.voices import AGENT, CALLER
+from bridge.wire import mulaw
 from bridge.wire.mulaw import silence
 from tests.simulator.agent.scripts import LONG, hears, say, scenario
 
@@ -42,7 +43,7 @@ async def test_each_direction_has_a_format_of_its_own(dial, settings, voices):
         await client.until("AgentAudioDone")
 
     assert client.texts() == [BOOK_ME, LONG]
-    assert client.sound_seen() == levels.to_linear(voices.render(LONG, AGENT))
+    assert client.sound_seen() == mulaw.to_linear(voices.render(LONG, AGENT))
 
 
 async def test_cut_speech_is_measured_in_time_whatever_its_format(
@@ -63,9 +64,7 @@ async def test_cut_speech_is_measured_in_time_whatever_its_format(
 
 
 async def test_a_line_made_softer_on_its_way_is_still_understood(dial, voices):
-    softer = levels.from_linear(
-        levels.louder(levels.to_linear(voices.render(BOOK_ME, CALLER)), 0.4)
-    )
+    softer = mulaw.from_linear(levels.louder(mulaw.to_linear(voices.render(BOOK_ME, CALLER)), 0.4))
     async with dial(CALL) as client:
         await client.sound(softer + silence(700))
         await client.until("AgentAudioDone")
