@@ -24,9 +24,10 @@ from admin.state import StateDirectory
 from admin.surroundings import FREE_PORTS, Surroundings, without_ours
 from admin.verbs import print_json
 from bridge.simulator.wav import write_wav
-from tools.calendar import Appointment, Calendar
+from tools.calendar import Calendar
 from tools.database import open_engine
 from tools.errors import Unavailable
+from tools.schedule import Appointment
 
 SCENARIO = "cleaning"
 NUMBER = "+15550100200"

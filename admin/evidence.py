@@ -15,7 +15,7 @@ from bridge.simulator.board import Note
 from bridge.simulator.media_socket import BRIDGE_CLOSED
 from bridge.simulator.report import CallReport
 from bridge.simulator.voices import Voices
-from tools.calendar import Appointment
+from tools.schedule import Appointment
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

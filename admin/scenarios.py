@@ -35,7 +35,7 @@ from bridge.simulator.report import CallReport
 from bridge.simulator.scenario import Scenario, ScenarioError
 from bridge.simulator.voices import Voices
 from bridge.simulator.wav import write_wav
-from tools.calendar import Appointment
+from tools.schedule import Appointment
 
 CALLS_A_CORE = 5
 """At once, so that sound keeps its time: a call costs its three processes about a twentieth of a

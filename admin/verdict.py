@@ -14,7 +14,7 @@ from admin.evidence import Evidence
 from admin.recognition import HeardLine
 from bridge.simulator.board import Note
 from bridge.simulator.expect import Booked, Count, Expect
-from tools.calendar import Appointment
+from tools.schedule import Appointment
 
 
 def failures(expect: Expect, evidence: Evidence) -> list[str]:

@@ -10,12 +10,15 @@ from typing import Final
 import msgspec
 
 from tools import offers, spoken
-from tools.calendar import Appointment, Calendar, Slot, Wanted
-from tools.catalog import CATALOG, BookAppointment, effect_key
+from tools.arguments import BookAppointment
+from tools.calendar import Calendar
+from tools.catalog import CATALOG
 from tools.errand import Errand
 from tools.errors import BadArguments
 from tools.lookup import Unclear, as_phone, choose_service, the_practice
+from tools.meaning import effect_key
 from tools.practices import Practice, Provider, Service
+from tools.schedule import Appointment, Slot, Wanted
 
 LOOK_AHEAD: Final = timedelta(days=13)
 """How far other times are looked for when the one asked for is gone."""
@@ -62,7 +65,7 @@ async def book_appointment(
         start=start,
         patient_name=asked.patient_name,
         phone=as_phone(asked.phone),
-        idempotency_key=errand.idempotency_key
+        key=errand.idempotency_key
         or effect_key(CATALOG["book_appointment"], errand.practice, asked),
         call_sid=errand.call_sid,
         providers=providers,

@@ -15,7 +15,6 @@ from typing import Any, Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import msgspec
 from sqlalchemy import Row, Select, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -25,47 +24,9 @@ from tools import tables
 from tools.database import fetch, reaching_database, reading
 from tools.openings import cells_of, free_starts, is_cell
 from tools.practices import Practice, Practices, Provider, Service, folded
+from tools.schedule import Appointment, Slot, Wanted
 
 BOOKED: Final = "booked"
-
-
-class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """A free time with somebody."""
-
-    start: datetime
-    """An instant in the practice's zone."""
-    provider: Provider
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A booking to make."""
-
-    service: Service
-    start: datetime
-    """An instant."""
-    patient_name: str
-    phone: str
-    """E.164."""
-    idempotency_key: str
-    call_sid: str = ""
-    providers: tuple[Provider, ...]
-    """Who will do, the best first."""
-
-
-class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """A booking that was made."""
-
-    id: str
-    practice: str
-    patient_name: str
-    phone: str
-    provider: str
-    service: str
-    start: datetime
-    """In the practice's zone."""
-    end: datetime
-    call_sid: str
-    booked_utc: datetime
 
 
 class Calendar:
@@ -179,7 +140,7 @@ class Calendar:
             tables.patients.c.phone == wanted.phone,
             tables.patients.c.folded_name == folded(wanted.patient_name),
         )
-        for query in (found.where(of.idempotency_key == wanted.idempotency_key), same):
+        for query in (found.where(of.idempotency_key == wanted.key), same):
             for row in await fetch(self._reading, query):
                 return self._appointment(practice, row)
         return None
@@ -205,7 +166,7 @@ class Calendar:
                         start_utc=wanted.start,
                         end_utc=wanted.start + wanted.service.lasts,
                         status=BOOKED,
-                        idempotency_key=wanted.idempotency_key,
+                        idempotency_key=wanted.key,
                         call_sid=wanted.call_sid,
                         booked_utc=self._now(),
                     )
@@ -290,6 +251,7 @@ class Calendar:
             service=row.service,
             start=row.start_utc.astimezone(practice.zone),
             end=row.end_utc.astimezone(practice.zone),
+            status=BOOKED,
             call_sid=row.call_sid,
             booked_utc=row.booked_utc,
         )

@@ -7,183 +7,43 @@ itself) and knows no clock: whether a day is past is theirs to say.
 The docstring of an argument struct is the description the model reads, and so is every field's.
 """
 
-import hashlib
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
 
-from tools import phone
+from tools.arguments import (
+    BookAppointment,
+    BookWithInsurance,
+    CancelAppointment,
+    CheckInsurance,
+    EndCall,
+    FindSlots,
+    FreeHolds,
+    LookupAppointment,
+    NoteTold,
+    PracticeInfo,
+    RememberDetails,
+    RescheduleAppointment,
+    StartOver,
+    Summarise,
+    TakeMessage,
+    TransferToHuman,
+    UpdatePatientNotes,
+)
 from tools.errors import BadArguments
 
-Day = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
-        max_length=10,
-    ),
-]
-"""A calendar day at the practice, ``2026-12-01``."""
 
-Start = Annotated[
-    str,
-    Meta(
-        pattern=(
-            r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-            r"T([01][0-9]|2[0-3]):[0-5][0-9](:00)?(Z|[+-][0-9]{2}:[0-9]{2})?$"
-        ),
-        max_length=25,
-    ),
-]
-"""The instant an appointment begins; without an offset it is the practice's own clock."""
+class Tries(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a body is begun inside one job, and how long it waits in between."""
 
-PhoneNumber = Annotated[str, Meta(pattern=r"^\+?[0-9 ().\-]{7,24}$", max_length=24)]
-PersonName = Annotated[str, Meta(pattern=r"^[^<>{}]+$", min_length=1, max_length=80)]
-ServiceName = Annotated[str, Meta(pattern=r"^[^<>{}]+$", min_length=1, max_length=60)]
-
-
-class FindSlots(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Find free appointment times for a service.
-
-    Use it before offering any time. It returns at most three offers; read them out as `say` has
-    them and book with the `start` of the offer that the caller takes, unchanged.
-    """
-
-    service: Annotated[
-        ServiceName, Meta(description="What the caller comes for, in a word or two.")
-    ]
-    from_day: (
-        Annotated[
-            Day,
-            Meta(description="First day to look at, as YYYY-MM-DD. Leave it out for the soonest."),
-        ]
-        | None
-    ) = None
-    to_day: (
-        Annotated[
-            Day,
-            Meta(
-                description="Last day to look at, as YYYY-MM-DD. The same as from_day when the "
-                "caller wants one certain day. Leave it out when there is no limit."
-            ),
-        ]
-        | None
-    ) = None
-    part_of_day: Annotated[
-        Literal["any", "morning", "afternoon"],
-        Meta(description="Mornings end at noon. Leave it out when the caller does not mind."),
-    ] = "any"
-    provider: (
-        Annotated[
-            PersonName,
-            Meta(description="Name of a member of staff, only if the caller asks for one."),
-        ]
-        | None
-    ) = None
-
-
-class BookAppointment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Book an appointment at a time that find_slots offered.
-
-    Use it only after the caller has chosen a time and has given a name and a phone number. If the
-    time was taken meanwhile the answer offers others; nothing is booked then.
-    """
-
-    service: Annotated[
-        ServiceName, Meta(description="The same service for which the time was offered.")
-    ]
-    start: Annotated[
-        Start,
-        Meta(description="The `start` of the chosen offer, copied exactly, as YYYY-MM-DDTHH:MM."),
-    ]
-    patient_name: Annotated[
-        PersonName, Meta(description="First and last name of the person who will come.")
-    ]
-    phone: Annotated[
-        PhoneNumber, Meta(description="Phone number of that person with area code, as digits.")
-    ]
-    provider: (
-        Annotated[
-            PersonName,
-            Meta(description="Name of a member of staff, only if the caller asks for one."),
-        ]
-        | None
-    ) = None
-
-
-class LookupAppointment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Look up somebody's coming appointments by phone number.
-
-    Use it when the caller asks when an appointment is, or before changing one.
-    """
-
-    phone: Annotated[
-        PhoneNumber,
-        Meta(description="Phone number the appointment was made with, with area code, as digits."),
-    ]
-    patient_name: (
-        Annotated[
-            PersonName,
-            Meta(description="Name of that person, if several people share the number."),
-        ]
-        | None
-    ) = None
-
-
-DetailName = Annotated[str, Meta(min_length=1, max_length=40)]
-DetailValue = (
-    Annotated[str, Meta(max_length=200)]
-    | Annotated[int, Meta(ge=-(10**18), le=10**18)]
-    | float
-    | bool
-    | None
-)
-
-
-class RememberDetails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Note what the caller told about the matter in hand, so that it is never asked for again.
-
-    Use it whenever the caller gives a detail or corrects one, several at once if several were
-    said. What the caller said last counts. It answers with everything that is known; go on with
-    the talk and do not read it out.
-    """
-
-    details: Annotated[
-        dict[DetailName, DetailValue],
-        Meta(
-            min_length=1,
-            max_length=20,
-            description="Name and value of each detail, in a few words, as the caller said it. "
-            "An empty value forgets what was noted under that name.",
-        ),
-    ]
-
-
-class StartOver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Begin the talk anew because the caller asked to start over.
-
-    Use it only then. It forgets what the caller wanted since the last thing that was done; what
-    was done already stays done. It answers with what is still known.
-    """
-
-
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was said or done in a call."""
-
-    by: Literal["caller", "agent", "tool"]
-    text: Annotated[str, Meta(max_length=2000)]
-
-
-class Summarise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Condense what was said so far in a call."""
-
-    said: Annotated[tuple[Said, ...], Meta(min_length=1, description="What was said, in order.")]
-    earlier: Annotated[
-        str, Meta(max_length=4000, description="The summary of what was said before that.")
-    ] = ""
+    most: int = 3
+    attempt_s: float
+    """Seconds one attempt may take; what hangs must leave time for another."""
+    first_wait_s: float = 0.05
+    longest_wait_s: float = 0.4
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,16 +58,24 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     turn."""
     budget_s: float
     """Seconds a caller may wait for the answer, from the request to the outcome."""
+    tries: Tries
     filler: bool
     """True when a filler may be spoken while it runs."""
     queue: str
     """Name of the queue its jobs go to; each worker process chooses its queues."""
+    backend: str = ""
+    """What its breaker watches, by practice: ``calendar``, ``summary``. Empty: nothing outside."""
     fallback: str
     """Spoken when no answer came. True whatever may have happened: after an effect it never says
     that nothing was done. Empty where no caller waits."""
+    not_done: str = ""
+    """Of an effect: spoken when it is certain that it did not happen and never will."""
     came_true: tuple[str, ...] = ()
     """Of an effect: the ``result`` words of its answers after which it has happened. Any other
     answer ("slot taken") changed nothing."""
+    late: Literal["look", "do"] = "look"
+    """Of an effect whose budget is over before it was done: ``look`` what became of it and do
+    nothing more, or ``do`` it all the same, because it is wanted at any time (a message)."""
     place: Literal["worker", "call"] = "worker"
     """``call``: answered at once by the call that is asked, without a queue."""
     internal: bool = False
@@ -221,19 +89,6 @@ def _tool(name: str, arguments: type[msgspec.Struct], **traits: Any) -> Tool:
     return Tool(name=name, description=described, arguments=arguments, **traits)
 
 
-def _answered_in_the_call(name: str, arguments: type[msgspec.Struct], *, effect: bool) -> Tool:
-    return _tool(
-        name,
-        arguments,
-        effect=effect,
-        budget_s=0.0,
-        filler=False,
-        queue="",
-        fallback="",
-        place="call",
-    )
-
-
 READ_BUDGET_S = 3.0
 """Longer than that a caller takes the silence for a dead line, filler or not."""
 EFFECT_BUDGET_S = 8.0
@@ -241,53 +96,162 @@ EFFECT_BUDGET_S = 8.0
 once more."""
 SUMMARY_BUDGET_S = 15.0
 """No caller waits for it; a small model needs two to five seconds, and may be asked twice."""
+SETTLE_BUDGET_S = 60.0
+"""Nobody waits, but it must be done before somebody is texted what they were told already."""
+
+_READ: Final = Tries(attempt_s=1.8)
+_EFFECT: Final = Tries(attempt_s=4.8)
+
+
+def _reads(name: str, arguments: type[msgspec.Struct], *, fallback: str, **traits: Any) -> Tool:
+    of = {"queue": "lookup", "backend": "calendar", "filler": True, "tries": _READ} | traits
+    return _tool(name, arguments, effect=False, budget_s=READ_BUDGET_S, fallback=fallback, **of)
+
+
+def _changes(
+    name: str,
+    arguments: type[msgspec.Struct],
+    *,
+    came_true: tuple[str, ...],
+    fallback: str,
+    not_done: str,
+    **traits: Any,
+) -> Tool:
+    of = {"queue": "booking", "backend": "calendar", "filler": True, "tries": _EFFECT} | traits
+    return _tool(
+        name,
+        arguments,
+        effect=True,
+        budget_s=EFFECT_BUDGET_S,
+        came_true=came_true,
+        fallback=fallback,
+        not_done=not_done,
+        **of,
+    )
+
+
+def _answered_in_the_call(name: str, arguments: type[msgspec.Struct], *, effect: bool) -> Tool:
+    return _tool(
+        name,
+        arguments,
+        effect=effect,
+        budget_s=0.0,
+        tries=Tries(most=1, attempt_s=0.0),
+        filler=False,
+        queue="",
+        fallback="",
+        place="call",
+    )
+
+
+def _for_the_bridge(name: str, arguments: type[msgspec.Struct], **traits: Any) -> Tool:
+    return _tool(name, arguments, effect=False, filler=False, fallback="", internal=True, **traits)
+
+
+_CONFIRMING = "I'm still confirming that with our calendar, and I'll tell you as soon as I know."
 
 CATALOG: Final[Mapping[str, Tool]] = {
     tool.name: tool
     for tool in (
-        _tool(
+        _reads(
             "find_slots",
             FindSlots,
-            effect=False,
-            budget_s=READ_BUDGET_S,
-            filler=True,
-            queue="lookup",
             fallback="I can't see the calendar just now. I can take your name and number, and "
             "someone from the practice will call you back with a time.",
         ),
-        _tool(
+        _changes(
             "book_appointment",
             BookAppointment,
-            effect=True,
-            budget_s=EFFECT_BUDGET_S,
-            filler=True,
-            queue="booking",
-            came_true=("booked",),
-            fallback="I haven't had the confirmation from our calendar yet. Someone from the "
-            "practice will call you to confirm your appointment.",
+            came_true=("booked", "requested"),
+            fallback=_CONFIRMING,
+            not_done="I can't reach our calendar just now, so nothing is booked yet. I can take a "
+            "message, and someone will call you back with a time.",
         ),
-        _tool(
+        _changes(
+            "book_with_insurance",
+            BookWithInsurance,
+            came_true=("booked", "requested"),
+            fallback=_CONFIRMING,
+            not_done="I can't reach our calendar just now, so nothing is booked yet. I can take a "
+            "message, and someone will call you back with a time.",
+        ),
+        _reads(
             "lookup_appointment",
             LookupAppointment,
-            effect=False,
-            budget_s=READ_BUDGET_S,
-            filler=True,
-            queue="lookup",
             fallback="I can't see your appointments just now. Someone from the practice can call "
             "you back about it.",
         ),
+        _changes(
+            "reschedule_appointment",
+            RescheduleAppointment,
+            came_true=("moved", "requested"),
+            fallback=_CONFIRMING,
+            not_done="I can't reach our calendar just now, so your appointment is unchanged. I "
+            "can take a message, and someone will call you back.",
+        ),
+        _changes(
+            "cancel_appointment",
+            CancelAppointment,
+            came_true=("cancelled",),
+            fallback=_CONFIRMING,
+            not_done="I can't reach our calendar just now, so your appointment still stands. I "
+            "can take a message, and someone will call you back.",
+        ),
+        _reads(
+            "check_insurance",
+            CheckInsurance,
+            fallback="I can't check that insurance just now. Someone from the practice can tell "
+            "you.",
+        ),
+        _changes(
+            "update_patient_notes",
+            UpdatePatientNotes,
+            queue="messages",
+            came_true=("noted",),
+            late="do",
+            fallback="I've passed that on to be noted.",
+            not_done="I can't note that just now. Please tell us again when you come.",
+        ),
+        _changes(
+            "take_message",
+            TakeMessage,
+            queue="messages",
+            came_true=("taken",),
+            late="do",
+            fallback="I've passed your message on.",
+            not_done="I can't take a message just now. Please call us again a little later.",
+        ),
+        _reads(
+            "practice_info",
+            PracticeInfo,
+            fallback="I can't look that up just now. Someone from the practice can tell you.",
+        ),
+        _answered_in_the_call("transfer_to_human", TransferToHuman, effect=True),
+        _answered_in_the_call("end_call", EndCall, effect=True),
         _answered_in_the_call("remember_details", RememberDetails, effect=False),
         _answered_in_the_call("start_over", StartOver, effect=True),
-        _tool(
+        _for_the_bridge(
             "summarise",
             Summarise,
-            effect=False,
             budget_s=SUMMARY_BUDGET_S,
-            filler=False,
+            tries=Tries(attempt_s=9.0),
             queue="summary",  # an endpoint that hangs must not hold up a caller's tools
-            fallback="",
-            internal=True,
+            backend="summary",
             longest_arguments=60_000,
+        ),
+        _for_the_bridge(
+            "note_told",
+            NoteTold,
+            budget_s=SETTLE_BUDGET_S,
+            tries=Tries(attempt_s=10.0),
+            queue="settle",
+        ),
+        _for_the_bridge(
+            "free_holds",
+            FreeHolds,
+            budget_s=SETTLE_BUDGET_S,
+            tries=Tries(attempt_s=10.0),
+            queue="settle",
         ),
     )
 }
@@ -299,9 +263,8 @@ OFFERED: Final = tuple(name for name, tool in CATALOG.items() if not tool.intern
 QUEUED: Final = {name: tool for name, tool in CATALOG.items() if tool.place == "worker"}
 """Those that are jobs for workers."""
 
-QUEUES: Final = tuple(sorted({tool.queue for tool in QUEUED.values()}))
-"""Every queue there is, which is what a worker serves unless told otherwise; the one for which
-no caller waits comes last."""
+QUEUES: Final = ("booking", "lookup", "messages", "settle", "summary")
+"""Every queue there is, most urgent first; for the last two no caller waits."""
 
 LONGEST_BUDGET_S: Final = max(tool.budget_s for tool in CATALOG.values())
 
@@ -397,40 +360,3 @@ def has_happened(tool: Tool, content: str) -> bool:
         return _result_of(content).result in tool.came_true
     except msgspec.DecodeError:
         return False
-
-
-def effect_key(tool: Tool, practice: str, arguments: msgspec.Struct) -> str:
-    """The effect's name by its meaning, the same for every request that wants the same thing.
-
-    Practice, patient (phone and name), service, start: the model likes to ask again under a new
-    function-call id after an interruption, and that must find the same booking. A digest, so that
-    keys and logs hold nothing about a patient. Empty for a tool without an effect.
-    """
-    match arguments:
-        case BookAppointment():
-            return _digest("book", practice, *_booking_words(arguments))
-        case _ if tool.effect:
-            return _digest(tool.name, practice, msgspec.json.encode(arguments).decode())
-        case _:
-            return ""
-
-
-def _booking_words(wanted: BookAppointment) -> tuple[str, ...]:
-    minutes = len("2026-12-01T09:30")
-    return (_number(wanted.phone), _folded(wanted.patient_name), _folded(wanted.service),
-            wanted.start[:minutes])  # fmt: skip
-
-
-def _number(text: str) -> str:
-    try:
-        return phone.normalise(text)
-    except ValueError:
-        return re.sub(r"[^0-9]", "", text)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _digest(kind: str, *words: str) -> str:
-    return f"{kind}:{hashlib.sha256(chr(31).join(words).encode()).hexdigest()[:40]}"

@@ -52,10 +52,18 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field=
     function_call_id: str
     tool: str
     code: str
-    """Stable word: ``bad_arguments unavailable budget_spent doubt version unknown_tool full
-    no_worker internal``. ``doubt`` (effects only): nobody knows yet whether it happened."""
+    """Stable word. Nothing was done and nothing will be: ``bad_arguments unknown_tool version
+    full breaker no_worker withdrawn unavailable budget_spent internal``. ``doubt`` (effects
+    only): nobody knows yet whether it happened; a second outcome follows when somebody does."""
     say: str
     """What the agent may tell the caller."""
 
 
 ToolOutcome = Done | Failed
+
+IN_DOUBT = "doubt"
+
+
+def is_final(outcome: ToolOutcome) -> bool:
+    """False while another outcome of the same job is to be expected."""
+    return isinstance(outcome, Done) or outcome.code != IN_DOUBT

@@ -5,6 +5,7 @@
     ToolError            code: stable word for logs, metrics and ``Failed.code``
      ├─ BadArguments     the agent asked wrongly: never retried       → it asks the caller again
      ├─ Unavailable      queue or booking system is away (retryable)  → within the budget only
+     ├─ Unsure           an effect was sent and nobody answered       → look it up, never repeat
      ├─ BudgetSpent      nobody waits any more                        → stop, undo nothing by guess
      └─ LeaseLost        another worker may have the job by now       → stop, record nothing
 
@@ -42,6 +43,12 @@ class Unavailable(ToolError):
 
     code = "unavailable"
     retryable = True
+
+
+class Unsure(ToolError):
+    """An effect was asked for outside and may have happened: looked up, never guessed."""
+
+    code = "doubt"
 
 
 class BudgetSpent(ToolError):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from tools.catalog import Summarise
+from tools.arguments import Summarise
 
 LONGEST_SENTENCE: Final = 300
 """Characters; who speaks on without an end has said what matters by then."""

@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 
 from tools import offers, phone, spoken
-from tools.calendar import Appointment, Calendar, Slot
-from tools.catalog import FindSlots, LookupAppointment
+from tools.arguments import FindSlots, LookupAppointment
+from tools.calendar import Calendar
 from tools.errand import Errand
 from tools.errors import BadArguments, ToolError
 from tools.practices import Practice, Provider, Service, folded
+from tools.schedule import Appointment, Slot
 
 DAYS_AT_ONCE: Final = 14
 """A fortnight nearly always holds three offers, and is one short query."""

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from tools import spoken
-from tools.calendar import Slot
 from tools.openings import OFFER_MINUTES
+from tools.schedule import Slot
 
 MOST: Final = 3
 APART: Final = timedelta(hours=2)

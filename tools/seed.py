@@ -16,9 +16,10 @@ from sqlalchemy import Table, and_, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tools import phone, tables
-from tools.calendar import Calendar, Wanted, insert_new
+from tools.calendar import Calendar, insert_new
 from tools.database import open_engine, reaching_database
 from tools.practices import folded
+from tools.schedule import Wanted
 
 DEMO: Final = Path(__file__).parent / "demo" / "hillside.toml"
 DEMOS: Final = (DEMO, DEMO.with_name("copperline.toml"))
@@ -223,7 +224,7 @@ async def _book_patients(calendar: Calendar, entered: PracticeFile) -> None:
                 start=slot.start,
                 patient_name=patient.name,
                 phone=number,
-                idempotency_key=f"seed:{practice.id}:{number}",
+                key=f"seed:{practice.id}:{number}",
                 providers=(slot.provider,),
             )
             await calendar.book(practice, wanted)

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from tools import gist
-from tools.catalog import Summarise
+from tools.arguments import Summarise
 from tools.errand import Errand
 from tools.errors import ToolError, Unavailable
 from tools.retries import within

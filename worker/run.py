@@ -4,42 +4,20 @@ Whatever happens in a body, an outcome comes out; leaves claiming and recording 
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 import structlog
 
-from tools.booking import book_appointment
-from tools.calendar import Calendar
-from tools.catalog import CATALOG, Summarise, Tool, decode_arguments, effect_key
+from tools.catalog import CATALOG, Tool, decode_arguments
 from tools.contract import VERSION, Done, Failed, ToolJob, ToolOutcome
 from tools.errand import Errand
 from tools.errors import BudgetSpent, LeaseLost, ToolError, Unavailable
-from tools.lookup import find_slots, lookup_appointment
+from tools.meaning import effect_key
 from tools.retries import ATTEMPT_SHARE, within
-from tools.summary import Summary, summarise
+from worker.bodies import BODIES, Body
 from worker.resources import Resources
-
-Body = Callable[[Any, Resources, Errand], Awaitable[msgspec.Struct]]
-OnCalendar = Callable[[Any, Calendar, Errand], Awaitable[msgspec.Struct]]
-
-
-def _on_calendar(body: OnCalendar) -> Body:
-    return lambda asked, resources, errand: body(asked, resources.calendar, errand)
-
-
-async def _summarise(asked: Summarise, resources: Resources, errand: Errand) -> Summary:
-    return await summarise(asked, resources.endpoint, errand)
-
-
-BODIES: Final[Mapping[str, Body]] = {
-    "find_slots": _on_calendar(find_slots),
-    "book_appointment": _on_calendar(book_appointment),
-    "lookup_appointment": _on_calendar(lookup_appointment),
-    "summarise": _summarise,
-}
-"""Tool → what does it."""
 
 TRIES_OF_A_READ: Final = 2
 TRIES_OF_AN_EFFECT: Final = 3

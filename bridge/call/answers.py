@@ -14,9 +14,10 @@ from bridge.call.conversation import Conversation, FunctionCallNote
 from bridge.call.functions import FunctionCalls, Pending
 from bridge.call.local import LOCAL
 from bridge.wire import deepgram
-from tools.catalog import Tool, decode_arguments, effect_key, has_happened
+from tools.catalog import Tool, decode_arguments, has_happened
 from tools.contract import Done, Failed, ToolJob, ToolOutcome
 from tools.errors import BadArguments
+from tools.meaning import effect_key
 
 _COMPLETED_LATER = (
     "For your information, not to be read out word by word: the earlier request to {tool} has "

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from bridge.call import details
 from bridge.call.conversation import Conversation
-from tools.catalog import CATALOG, RememberDetails, StartOver, Tool
+from tools.arguments import RememberDetails, StartOver
+from tools.catalog import CATALOG, Tool
 
 Local = Callable[[Conversation, Any, float, tuple[str, ...]], str]
 """Conversation, decoded arguments, seconds into the call, names of details → JSON for the agent."""
@@ -26,9 +27,15 @@ def _start_over(
     return details.start_over(conversation, at_s)
 
 
+def _not_yet(conversation: Conversation, asked: Any, at_s: float, allowed: tuple[str, ...]) -> str:
+    return '{"say": "I cannot do that yet."}'
+
+
 LOCAL: Final[Mapping[str, Local]] = {
     "remember_details": _remember_details,
     "start_over": _start_over,
+    "transfer_to_human": _not_yet,
+    "end_call": _not_yet,
 }
 """Tool → what does it."""
 

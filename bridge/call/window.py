@@ -13,7 +13,8 @@ import msgspec
 
 from bridge.call.conversation import Conversation, FunctionCallNote, Summarising, Utterance
 from bridge.call.deeds import came_true, said_of
-from tools.catalog import CATALOG, Said, Summarise
+from tools.arguments import Said, Summarise
+from tools.catalog import CATALOG
 from tools.contract import Done, ToolJob, ToolOutcome
 
 TOOL = "summarise"

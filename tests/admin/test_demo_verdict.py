@@ -13,8 +13,9 @@ from admin.demo import confirmation_heard, make_room, overlapping
 from admin.heard import Heard
 from admin.narrative import FunctionCall
 from tools import migrations
-from tools.calendar import Appointment, Calendar, Wanted
+from tools.calendar import Calendar
 from tools.database import open_engine
+from tools.schedule import Appointment, Wanted
 from tools.seed import seed
 
 SAY = "Ines Moreau is booked for a cleaning tomorrow. Anything else?"

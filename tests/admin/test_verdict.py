@@ -11,7 +11,7 @@ from admin.recognition import HeardLine
 from admin.verdict import failures
 from bridge.simulator.board import Note
 from bridge.simulator.expect import Booked, Expect
-from tools.calendar import Appointment
+from tools.schedule import Appointment
 
 GREETING = "Thank you for calling Hillside Dental. How can I help you?"
 FILLERS = ("One moment, please.", "Let me check that for you.")

@@ -29,7 +29,8 @@ from bridge.simulator.strict.settings import settings as check_settings
 from bridge.simulator.strict.speak import speak as check_speak
 from bridge.wire import deepgram
 from tests.bridge.practices import hillside
-from tools.catalog import CATALOG, RememberDetails, decode_arguments
+from tools.arguments import RememberDetails
+from tools.catalog import CATALOG, decode_arguments
 
 NOON_UTC = 1_780_315_200.0  # 2026-06-01T12:00:00Z, eight in the morning in New York
 

@@ -11,7 +11,8 @@ from bridge.call.conversation import Conversation, Summarising, Utterance
 from bridge.call.details import remember, start_over
 from bridge.call.window import SummaryWanted, due, estimate, job, kept, take
 from tests.call.talks import a_read, a_talk, agent, booking, caller
-from tools.catalog import CATALOG, Said, Summarise, decode_arguments
+from tools.arguments import Said, Summarise
+from tools.catalog import CATALOG, decode_arguments
 from tools.contract import Done, Failed, ToolJob
 
 LIMITS: dict[str, int] = {"turns": 15, "tokens": 2000, "budget": 8000}

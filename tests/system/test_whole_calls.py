@@ -15,8 +15,8 @@ from bridge.simulator.events import StreamOpened
 from bridge.simulator.report import CallReport
 from bridge.simulator.scenario import Action, AgentRule, Ask, CallerStep, Faults, Scenario
 from bridge.simulator.wav import write_wav
-from tools.calendar import Appointment
 from tools.catalog import CATALOG
+from tools.schedule import Appointment
 
 pytestmark = pytest.mark.usefixtures("no_fault_of_ours")
 

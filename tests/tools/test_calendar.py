@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import func, select
 
 from tools import tables
-from tools.calendar import Appointment, Calendar, Slot, Wanted
+from tools.calendar import Calendar
 from tools.database import fetch, open_engine
 from tools.errors import LeaseLost
 from tools.practices import Practice, Service
+from tools.schedule import Appointment, Slot, Wanted
 
 ROOT = Path(__file__).parents[2]
 TUESDAY = date(2026, 12, 1)
@@ -136,9 +137,7 @@ async def test_a_repeated_key_finds_the_first_booking(calendar: Calendar) -> Non
 
 async def test_the_same_booking_under_another_key_is_found_too(calendar: Calendar) -> None:
     first = await book(calendar, await wanting(calendar, "Ann Lee", at(TUESDAY, "09:30")))
-    wanted = await wanting(
-        calendar, "ann LEE", at(TUESDAY, "09:30").astimezone(), idempotency_key="book:other"
-    )
+    wanted = await wanting(calendar, "ann LEE", at(TUESDAY, "09:30").astimezone(), key="book:other")
 
     assert await book(calendar, wanted) == first
 
@@ -237,7 +236,8 @@ async def test_one_request_repeated_at_once_is_booked_once(calendar: Calendar) -
 RACER = """
 import asyncio, json, random, sys
 from datetime import datetime, timedelta
-from tools.calendar import Calendar, Wanted
+from tools.calendar import Calendar
+from tools.schedule import Wanted
 from tools.database import open_engine
 
 async def main(url, process, now):
@@ -253,7 +253,7 @@ async def main(url, process, now):
         start += timedelta(minutes=15 * roll.randrange(12))
         wanted = Wanted(
             service=service, start=start, patient_name=f"Racer {process} {n}",
-            phone="+15550100199", idempotency_key=f"race:{process}:{n}", call_sid="RACE",
+            phone="+15550100199", key=f"race:{process}:{n}", call_sid="RACE",
             providers=tuple(await calendar.practices.providers(practice, service)),
         )
         if await calendar.book(practice, wanted):

@@ -4,22 +4,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from tools.arguments import BookAppointment, FindSlots, RememberDetails, StartOver
 from tools.catalog import (
     CATALOG,
     OFFERED,
     QUEUED,
     QUEUES,
-    BookAppointment,
-    FindSlots,
-    RememberDetails,
-    StartOver,
     Tool,
     decode_arguments,
-    effect_key,
     has_happened,
     parameters_schema,
 )
 from tools.errors import BadArguments
+from tools.meaning import effect_key
 
 BOOK = CATALOG["book_appointment"]
 FIND = CATALOG["find_slots"]

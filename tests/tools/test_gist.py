@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools import gist
-from tools.catalog import Said, Summarise
+from tools.arguments import Said, Summarise
 
 TALK = (
     Said(by="agent", text="Thank you for calling. How can I help?"),

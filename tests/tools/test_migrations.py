@@ -1,10 +1,12 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
+from sqlalchemy import text
 
 from tools import migrations
-from tools.database import DEFAULT_URL
+from tools.database import DEFAULT_URL, open_engine
 from tools.errors import Unavailable
 from tools.seed import seed
 
@@ -64,9 +66,27 @@ def test_a_database_that_does_not_answer_is_away() -> None:
 
 
 async def test_migrations_from_a_running_loop_go_to_a_thread(tmp_path: Path) -> None:
-    import asyncio
-
     url = f"sqlite:///{tmp_path}/holdfast.db"
     await asyncio.to_thread(migrations.upgrade, url)
 
     assert (await seed(url)).id == "hillside"
+
+
+async def _count(url: str, table: str) -> int:
+    engine = open_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
+    finally:
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("step", ["0001"])
+def test_no_row_is_lost_by_a_step_back_and_forth(url: str, step: str) -> None:
+    before = {table: asyncio.run(_count(url, table)) for table in ("appointments", "cells")}
+    assert all(before.values())
+
+    migrations.downgrade(url, step)
+    migrations.upgrade(url)
+
+    assert {table: asyncio.run(_count(url, table)) for table in before} == before

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.arguments import BookAppointment, FindSlots
 from tools.booking import Booked, book_appointment
 from tools.calendar import Calendar
-from tools.catalog import BookAppointment, FindSlots
 from tools.database import open_engine
 from tools.errand import Errand
 from tools.lookup import Offers, find_slots

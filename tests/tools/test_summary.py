@@ -12,7 +12,8 @@ import structlog
 from bridge.call import window
 from tests.call.talks import a_talk, agent, caller
 from tests.tools.chat_endpoint import Reply, Server, answers, hangs, hangs_up, never_ends, says
-from tools.catalog import CATALOG, Said, Summarise, decode_arguments
+from tools.arguments import Said, Summarise
+from tools.catalog import CATALOG, decode_arguments
 from tools.contract import Done
 from tools.errand import Errand
 from tools.errors import ToolError, Unavailable

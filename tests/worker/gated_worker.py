@@ -10,7 +10,8 @@ import time
 import msgspec
 import redis.asyncio
 
-from tools.catalog import QUEUED, FindSlots
+from tools.arguments import FindSlots
+from tools.catalog import QUEUED
 from tools.errand import Errand
 from tools.leases import LEASE_S
 from worker import process

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from tools.database import DEFAULT_URL, open_engine, reaching_database
@@ -91,6 +93,8 @@ def _with_connection(database_url: str, act: Callable[[Config], object]) -> None
 
     async def connected() -> None:
         engine = open_engine(database_url)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine.sync_engine, "connect", _rebuild_in_peace)
         try:
             async with AsyncExitStack() as stack:
                 with reaching_database():
@@ -100,6 +104,12 @@ def _with_connection(database_url: str, act: Callable[[Config], object]) -> None
             await engine.dispose()
 
     asyncio.run(connected())
+
+
+def _rebuild_in_peace(connection: Any, _record: object) -> None:
+    """SQLite changes a table by making it anew, and the old one's end must not take the rows of
+    other tables with it; no key changes in that, so none can be left without its row."""
+    connection.execute("PRAGMA foreign_keys=OFF")
 
 
 def _check_folder(database_url: str) -> None:
