@@ -30,6 +30,10 @@ class Practice(msgspec.Struct, frozen=True, kw_only=True):
     """How long before an appointment it must be booked at the latest."""
     horizon_days: int
     """How many days ahead bookings are taken."""
+    calendar: str = ""
+    """JSON that says which outside calendar is kept, never its secret; empty: the built-in one."""
+    texts_from: str = ""
+    """The number its text messages come from, E.164; empty: it sends none."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,8 @@ class Practices:
                 zone=ZoneInfo(row.time_zone),
                 lead=timedelta(minutes=row.lead_minutes),
                 horizon_days=row.horizon_days,
+                calendar=row.calendar,
+                texts_from=row.texts_from,
             )
         return None
 
