@@ -25,6 +25,16 @@ HANGS_AFTER_S: Final = 2.0
 """A blocking wait that overstays by this much is on a dead connection."""
 
 
+def new_nonce() -> str:
+    """What tells a worker from an earlier one whose process had the same number."""
+    return uuid4().hex[:8]
+
+
+def new_token(pid: int, nonce: str) -> str:
+    """The name by which the worker of this process holds its jobs."""
+    return f"{socket.gethostname()}:{pid}:{nonce}"
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A job that is this worker's for as long as its lease is renewed."""
 
@@ -47,8 +57,9 @@ class Claims:
     Redis errors come through as they are; the worker's loop tries again.
     """
 
-    def __init__(self, redis_url: str, queues: Sequence[str]) -> None:
-        self.token = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    def __init__(self, redis_url: str, queues: Sequence[str], *, token: str = "") -> None:
+        """``token`` is what a parent calls this worker by, who frees what it held when it dies."""
+        self.token = token or new_token(os.getpid(), new_nonce())
         self.queues = tuple(queues)
         self._redis = connect(redis_url)
         self._bell_redis = connect(redis_url, waits=True)
