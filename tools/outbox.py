@@ -62,9 +62,9 @@ def confirmation(
 ) -> Text | None:
     """What a patient is texted about an appointment; None where the practice sends no texts.
 
-    ``entry_id`` is the ledger's row for the effect: what was moved to and fro comes to the same
-    time twice, and is told twice. A text lies open on a telephone that others may read: it holds the practice, a first name, and
-    a time; not what the visit is for, nor with whom.
+    A text lies open on a telephone that others may read: it holds the practice, a first name, and
+    a time; not what the visit is for, nor with whom. ``entry_id`` is the ledger's row for the
+    effect: what was moved to and fro comes to the same time twice, and is told twice.
     """
     if not practice.texts_from:
         return None
