@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from tools import offers, phone, spoken
+from tools import names, offers, phone, spoken
 from tools.arguments import FindSlots, LookupAppointment
 from tools.calendar import Calendar
 from tools.errand import Errand
@@ -126,24 +126,21 @@ async def choose_service(
 ) -> tuple[Service, tuple[Provider, ...]] | Unclear:
     """The service by what it was called, and who does it, or what there is to choose from."""
     services = await calendar.practices.services(practice)
-    meant = [service for service in services if service.is_called(words)] or [
-        service for service in services if service.is_named_in(words)
-    ]
+    meant = names.meant(words, services)
     if len(meant) != 1:
-        names = tuple(service.name for service in services)
-        say = f"We offer {spoken.all_of(names)}. Which of them would you like?"
-        return Unclear(say=say, choices=names)
+        offered = tuple(service.name for service in services)
+        say = f"We offer {spoken.all_of(offered)}. Which of them would you like?"
+        return Unclear(say=say, choices=offered)
     providers = tuple(await calendar.practices.providers(practice, meant[0]))
     if provider is None:
         return meant[0], providers
     asked = tuple(each for each in providers if _is_named(each, provider))
     if asked:
         return meant[0], asked
-    names = tuple(each.name for each in providers)
-    say = (
-        f"For {spoken.a(meant[0].name)} there is {spoken.all_of(names)}. Who would you like to see?"
-    )
-    return Unclear(say=say, choices=names)
+    people = tuple(each.name for each in providers)
+    who = spoken.all_of(people)
+    say = f"For {spoken.a(meant[0].name)} there is {who}. Who would you like to see?"
+    return Unclear(say=say, choices=people)
 
 
 def as_phone(text: str) -> str:
