@@ -12,6 +12,10 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
 
     practice: str
     call_sid: str = ""
+    job_id: str = ""
+    """The function call's, ``call_sid:function_call_id``."""
+    entry_id: str = ""
+    """The ledger's row for the effect; empty for what has none."""
     idempotency_key: str = ""
     attempt_s: float = 5.0
     """Seconds in which this attempt has to come to its end."""
