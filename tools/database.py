@@ -3,23 +3,26 @@
 Leaves tables to ``tables``, their history to ``migrations``, what they mean to ``calendar``.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import DateTime, Dialect, MetaData, Row, Select, event
+from sqlalchemy import DateTime, Dialect, MetaData, Row, Select, Table, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, TimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
-from tools.errors import Unavailable
+from tools.errors import Unavailable, Unsure
 
 DEFAULT_URL: Final = "sqlite:///.holdfast/holdfast.db"
 """Used where ``DATABASE_URL`` is not set: a file below the working directory, for local runs."""
 LOCK_WAIT_MS: Final = 3000
 """How long a SQLite writer waits for another; shorter than any budget, so that it can be told."""
+IDLE_IN_TRANSACTION_MS: Final = 4000
+"""After that Postgres ends a transaction whose process was frozen, and its locks with it."""
 POOL_SIZE: Final = 5
 CONNECT_TIMEOUT_S: Final = 3.0
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -152,6 +155,49 @@ async def fetch(engine: AsyncEngine, query: Select[Any]) -> Sequence[Row[Any]]:
     with reaching_database():
         async with engine.begin() as connection:
             return list(await connection.execute(query))
+
+
+@asynccontextmanager
+async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that writes: committed at the end of the block, undone if it raises.
+
+    On SQLite it has the only write lock from its start; on Postgres it locks what it asks for, and
+    neither waits for a lock for long nor keeps one when its process hangs.
+
+    Raises:
+        Unavailable: the database cannot be reached; nothing was written.
+        Unsure: the answer to the commit was lost: it was written, or not.
+    """
+    with reaching_database():
+        async with engine.connect() as connection:
+            await connection.begin()
+            if connection.dialect.name == "postgresql":
+                await connection.execute(_LOCK_LIMITS)
+            yield connection
+            try:
+                await connection.commit()
+            except (DBAPIError, TimeoutError, OSError) as error:
+                reason = f"commit: {type(getattr(error, 'orig', None) or error).__name__}"
+                raise Unsure("I'm still confirming that.", reason=reason) from error
+
+
+_LOCK_LIMITS: Final = select(
+    func.set_config("lock_timeout", str(LOCK_WAIT_MS), True),
+    func.set_config("idle_in_transaction_session_timeout", str(IDLE_IN_TRANSACTION_MS), True),
+)
+"""Of one transaction, so that a pooler between us and the server need not know them."""
+
+
+async def insert_new(connection: AsyncConnection, table: Table, **values: Any) -> bool:
+    """Insert a row unless one with the same key is there; whether it was."""
+    return await insert_all(connection, table, [values]) == 1
+
+
+async def insert_all(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> int:
+    """Insert those rows whose keys are not there yet; how many they were."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(rows).on_conflict_do_nothing()
+    return (await connection.execute(statement)).rowcount
 
 
 @contextmanager

@@ -6,6 +6,7 @@
      ├─ BadArguments     the agent asked wrongly: never retried       → it asks the caller again
      ├─ Unavailable      queue or booking system is away (retryable)  → within the budget only
      ├─ Unsure           an effect was sent and nobody answered       → look it up, never repeat
+     ├─ Withdrawn        the effect was given up before it was begun  → it never happens
      ├─ BudgetSpent      nobody waits any more                        → stop, undo nothing by guess
      └─ LeaseLost        another worker may have the job by now       → stop, record nothing
 
@@ -49,6 +50,16 @@ class Unsure(ToolError):
     """An effect was asked for outside and may have happened: looked up, never guessed."""
 
     code = "doubt"
+
+
+class Withdrawn(ToolError):
+    """The effect was given up in the ledger; this request of it does nothing any more.
+
+    Worth another attempt only because the ledger tells whether it was given up for good.
+    """
+
+    code = "withdrawn"
+    retryable = True
 
 
 class BudgetSpent(ToolError):

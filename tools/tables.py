@@ -207,6 +207,7 @@ ledger = Table(
     Column("phone", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
+    Column("claim_utc", UtcDateTime, nullable=True),
     Column("result", String(40), nullable=False),
     Column("made_id", String(32), nullable=False),
     Column("told_as", String(16), nullable=False),
@@ -219,8 +220,9 @@ ledger = Table(
     Index(None, "call_sid"),
 )
 """One row for every effect that was wanted: see ``tools.ledger``. ``key`` is its meaning and goes
-with its end, so that the same may be wanted again; ``look_utc`` is when somebody is to find out
-what became of it, and is null when nothing is left to find out."""
+with its end, so that the same may be wanted again; ``claim_utc`` is until when it is another's to
+do; ``look_utc`` is when somebody is to find out what became of it, and is null when nothing is left
+to find out."""
 
 ledger_calls = Table(
     "ledger_calls",

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("phone", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("claim_utc", sa.DateTime(timezone=True), nullable=True),
         sa.Column("result", sa.String(length=40), nullable=False),
         sa.Column("made_id", sa.String(length=32), nullable=False),
         sa.Column("told_as", sa.String(length=16), nullable=False),
