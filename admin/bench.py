@@ -4,16 +4,14 @@ Times each part over the same talk, a second at a time, in its thread's own CPU 
 waiting for a busy machine does not count. Leaves whole calls to ``holdfast load``.
 """
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from admin.errors import OperatorError
+from admin.machine import machine
 from admin.verbs import print_json
 from bridge.call.commands import PlayVoice, SendVoice
 from bridge.call.conversation import Conversation
@@ -136,7 +134,7 @@ def measure(rounds: int) -> SoundBench:
         "linear16 from the agent": _halving(),
     }
     return SoundBench(
-        machine=_machine(),
+        machine=machine(),
         meter_bound_us=METER_BOUND_US,
         costs=tuple(_cost(name, work, talk, rounds) for name, work in works.items()),
     )
@@ -180,17 +178,6 @@ def _cost(name: str, work: Work, talk: Sequence[Second], rounds: int) -> Cost:
         median_us=taken[len(taken) // 2],
         p99_us=taken[len(taken) * 99 // 100],
         frames=len(taken) * FRAMES_A_SECOND,
-    )
-
-
-def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    return (
-        f"{os.cpu_count()} cores, {model}, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}"
     )
 
 

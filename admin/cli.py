@@ -156,6 +156,21 @@ def _bench_sound(arguments: Arguments, environ: Mapping[str, str]) -> int:
     return bench.sound(rounds=arguments.rounds, as_json=arguments.json)
 
 
+def _chaos_bookings(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin.chaos import bookings
+
+    return asyncio.run(
+        bookings.run(
+            environ,
+            calls=arguments.calls,
+            database=arguments.database,
+            seed_number=arguments.seed,
+            at_once=arguments.at_once,
+            as_json=arguments.json,
+        )
+    )
+
+
 # -- operators ---------------------------------------------------------------------------------
 
 
@@ -261,6 +276,19 @@ def _parser() -> argparse.ArgumentParser:
     bench_sound.set_defaults(verb=_bench_sound)
     bench_sound.add_argument("--rounds", type=int, default=60, help="through the same talk (60)")
     _add_json(bench_sound)
+
+    chaos = verb("chaos", None, "Break everything under live calls and count what was promised.")
+    ordeals = chaos.add_subparsers(required=True, metavar="WHAT")
+    says = "Book while workers are killed, Redis restarts and lines are cut; 1 if one is wrong."
+    chaos_bookings = ordeals.add_parser("bookings", help=says, description=says)
+    chaos_bookings.set_defaults(verb=_chaos_bookings)
+    chaos_bookings.add_argument("--calls", type=int, default=500)
+    chaos_bookings.add_argument("--at-once", type=int, default=40, help="calls at a time (40)")
+    chaos_bookings.add_argument("--seed", type=int, default=1, help="which callers, which weather")
+    chaos_bookings.add_argument(
+        "--database", default="sqlite", help="sqlite, postgres, or an empty database's address"
+    )
+    _add_json(chaos_bookings)
 
     queues = verb("queues", _queues, "Show how full the tool queues are.")
     _add_json(queues)

@@ -73,7 +73,7 @@ class BreakableLine:
                 return
             from_server, inner = await asyncio.open_unix_connection(self._inner)
             self._ends.add(inner)
-            await asyncio.gather(self._pass_on(reader, inner), self._pass_on(from_server, writer))
+            await self._both_ways(reader, writer, from_server, inner)
         except OSError:  # the server is away: so is the line
             pass
         finally:
@@ -81,13 +81,31 @@ class BreakableLine:
                 if end is not None:
                     self._ends.discard(end)
                     end.transport.abort()
+                    with contextlib.suppress(OSError):
+                        await end.wait_closed()
             self._carrying.discard(task)
 
+    async def _both_ways(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        from_server: asyncio.StreamReader,
+        inner: asyncio.StreamWriter,
+    ) -> None:
+        ways = (
+            asyncio.create_task(self._pass_on(reader, inner)),
+            asyncio.create_task(self._pass_on(from_server, writer)),
+        )
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Ends both ways when either side does: Redis never half closes."""
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while piece := await reader.read(_PIECE_BYTES):
-                await self._whole.wait()
-                writer.write(piece)
-                await writer.drain()
-        raise ConnectionResetError
+        """Until this side ends, and with it the other way: Redis never half closes."""
+        while piece := await reader.read(_PIECE_BYTES):
+            await self._whole.wait()
+            writer.write(piece)
+            await writer.drain()

@@ -148,7 +148,9 @@ class Person:
         if self._random.random() < 0.2:
             return self._everybodys_start()
         for _ in range(3):
-            content = await self._read("find_slots", {"service": SERVICE})
+            day = self._day(self._random.randrange(2, 80))
+            wanted = {"service": SERVICE, "from_day": day, "to_day": day}
+            content = await self._read("find_slots", wanted)
             offers = _fields(content).get("offers") or []
             if offers:
                 return str(self._random.choice(offers)["start"])
@@ -156,10 +158,12 @@ class Person:
         return None
 
     def _everybodys_start(self) -> str:
-        day = time.strftime(
-            "%Y-%m-%d", time.gmtime(time.time() + 86_400 * (10 + self._number % 60))
-        )
+        day = self._day(10 + self._number % 60)
         return f"{day}T{9 + self._number // 7 % 8:02d}:00"
+
+    @staticmethod
+    def _day(from_today: int) -> str:
+        return time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400 * from_today))
 
     def _booking(self, start: str) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from admin.chaos.people import Story, Told
 from tools.catalog import CATALOG, has_happened
 
 HAPPENED: Final = frozenset({"done", "told"})
+_EXAMPLES: Final = 5
 _OPEN: Final = frozenset({"intent", "claimed"})
 _ON_CALENDAR: Final = frozenset(
     {"book_appointment", "reschedule_appointment", "cancel_appointment"}
