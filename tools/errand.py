@@ -16,7 +16,12 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """The function call's, ``call_sid:function_call_id``."""
     entry_id: str = ""
     """The ledger's row for the effect; empty for what has none."""
+    job_id: str = ""
+    """The queue's id of the job: ``call_sid:function_call_id``."""
+    entry_id: str = ""
+    """The ledger's row of the effect; empty for a tool that only reads."""
     idempotency_key: str = ""
+    """The effect by its meaning."""
     attempt_s: float = 5.0
     """Seconds in which this attempt has to come to its end."""
     still_mine: Callable[[], bool] = lambda: True
