@@ -183,10 +183,14 @@ class _House:
         self.queue = queue
         self.weather = weather
         self._worker = worker
+        self._seats = self._forked()
 
     def deaths(self) -> int:
-        """How many of the worker's children were found dead."""
-        return self._worker.log_path.read_text(errors="replace").count("worker_died")
+        """How many of the worker's children had to be replaced."""
+        return self._forked() - self._seats
+
+    def _forked(self) -> int:
+        return self._worker.log_path.read_text(errors="replace").count("worker_forked")
 
 
 @asynccontextmanager

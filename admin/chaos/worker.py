@@ -19,6 +19,7 @@ from tools.errors import Unavailable
 from worker import process
 from worker.bodies import BODIES, Body
 from worker.resources import Resources
+from worker.run import JobRun
 
 SLOW: Final = 0.03
 """Share of attempts that take up to ``SLOWEST_S``; all others some 10 ms more than they need."""
@@ -69,5 +70,10 @@ def bodies() -> Mapping[str, Body]:
     }
 
 
+def new_run(resources: Resources) -> JobRun:
+    """What runs the jobs of one process."""
+    return JobRun(resources, bodies=bodies())
+
+
 if __name__ == "__main__":
-    sys.exit(process.main(os.environ, bodies=bodies))
+    sys.exit(process.main(os.environ, new_run=new_run))
