@@ -13,10 +13,6 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     practice: str
     call_sid: str = ""
     job_id: str = ""
-    """The function call's, ``call_sid:function_call_id``."""
-    entry_id: str = ""
-    """The ledger's row for the effect; empty for what has none."""
-    job_id: str = ""
     """The queue's id of the job: ``call_sid:function_call_id``."""
     entry_id: str = ""
     """The ledger's row of the effect; empty for a tool that only reads."""
