@@ -188,8 +188,8 @@ class BookWithInsurance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Book an appointment for a caller who wants an insurance to pay, in one step.
 
     Use it in place of book_appointment once the caller has named an insurance: it finds out who
-    the patient is, checks the insurance, and books at a time that find_slots offered. If the
-    insurance is not accepted it books nothing and says so.
+    that is, checks the insurance, and books at a time that find_slots offered. If the insurance is
+    not accepted it books nothing and says so; book_appointment books without one.
     """
 
     service: Annotated[
@@ -218,16 +218,16 @@ class BookWithInsurance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class UpdatePatientNotes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Add a note to a patient's file for the people of the practice to read.
+    """Add a note to what is known of somebody, for the people here to read before the visit.
 
-    Use it for what they should know before the visit: an allergy, a fear, help that is needed.
-    Nothing that was noted before is changed.
+    Use it for what they should know: an allergy, a worry, help that is needed. Nothing that was
+    noted before is changed.
     """
 
     phone: Annotated[
-        PhoneNumber, Meta(description="Phone number of the patient with area code, as digits.")
+        PhoneNumber, Meta(description="Phone number of that person with area code, as digits.")
     ]
-    patient_name: Annotated[PersonName, Meta(description="First and last name of the patient.")]
+    patient_name: Annotated[PersonName, Meta(description="First and last name of that person.")]
     note: Annotated[
         str,
         Meta(min_length=1, max_length=500, description="What to note, in a sentence or two."),
@@ -235,7 +235,7 @@ class UpdatePatientNotes(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class TakeMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take a message for the people of the practice, who will read it and call back.
+    """Take a message for the people here, who will read it and call back.
 
     Use it when the caller wants to leave word, or when something cannot be done now.
     """
@@ -264,7 +264,7 @@ class TakeMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PracticeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tell a fact about the practice: hours, address, parking, services, people, payment.
+    """Tell a fact about this place: hours, address, parking, services, people, payment.
 
     Use it for any such question and never answer one from your own knowledge.
     """
@@ -276,7 +276,7 @@ class PracticeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TransferToHuman(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Put the caller through to a person of the practice.
+    """Put the caller through to a person.
 
     Use it when the caller asks for a person, or needs what no tool can do. Say nothing more after
     it: the answer's `say` is spoken, then the call is put through.
@@ -361,7 +361,10 @@ class ToldOf(msgspec.Struct, frozen=True, kw_only=True):
 class NoteTold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Note what the caller was told of what was asked for in this call."""
 
-    told: Annotated[tuple[ToldOf, ...], Meta(min_length=1, max_length=50)]
+    told: Annotated[
+        tuple[ToldOf, ...],
+        Meta(min_length=1, max_length=50, description="One entry for each function call."),
+    ]
 
 
 class FreeHolds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

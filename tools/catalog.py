@@ -200,8 +200,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
         _reads(
             "check_insurance",
             CheckInsurance,
-            fallback="I can't check that insurance just now. Someone from the practice can tell "
-            "you.",
+            fallback="I can't check that insurance just now. Someone here can tell you.",
         ),
         _changes(
             "update_patient_notes",
@@ -224,7 +223,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
         _reads(
             "practice_info",
             PracticeInfo,
-            fallback="I can't look that up just now. Someone from the practice can tell you.",
+            fallback="I can't look that up just now. Someone here can tell you.",
         ),
         _answered_in_the_call("transfer_to_human", TransferToHuman, effect=True),
         _answered_in_the_call("end_call", EndCall, effect=True),

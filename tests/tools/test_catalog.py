@@ -66,13 +66,44 @@ def test_a_tool_of_the_call_needs_no_queue_and_no_time(name: str) -> None:
 
 
 def test_no_agent_is_offered_what_is_internal() -> None:
-    assert set(CATALOG) - set(OFFERED) == {"summarise"}
-    assert CATALOG["summarise"].internal
+    assert set(CATALOG) - set(OFFERED) == {"summarise", "note_told", "free_holds"}
+    assert all(CATALOG[name].internal for name in set(CATALOG) - set(OFFERED))
 
 
-def test_what_no_caller_waits_for_has_a_queue_of_its_own_and_comes_last() -> None:
-    assert QUEUES[-1] == CATALOG["summarise"].queue
-    assert [name for name, tool in QUEUED.items() if tool.queue == QUEUES[-1]] == ["summarise"]
+def test_what_no_caller_waits_for_has_queues_of_its_own_that_come_last() -> None:
+    waited_for = {CATALOG[name].queue for name in set(QUEUED) & set(OFFERED)}
+    unheard = {tool.queue for tool in QUEUED.values() if tool.internal}
+
+    assert not waited_for & unheard
+    assert set(QUEUES[-len(unheard) :]) == unheard
+    assert waited_for | unheard == set(QUEUES)
+
+
+@pytest.mark.parametrize("tool", QUEUED.values(), ids=QUEUED)
+def test_what_hangs_once_leaves_time_for_another_attempt(tool: Tool) -> None:
+    tries = tool.tries
+
+    assert tool.queue in QUEUES
+    assert tries.most >= 2
+    assert 0 < tries.attempt_s + tries.longest_wait_s < tool.budget_s
+
+
+@pytest.mark.parametrize("name", [name for name, tool in QUEUED.items() if tool.effect])
+def test_an_effect_has_words_for_a_doubt_and_for_a_certain_no(name: str) -> None:
+    tool = CATALOG[name]
+
+    assert tool.came_true
+    assert tool.fallback.endswith(".")
+    assert tool.not_done.endswith(".")
+    assert tool.not_done != tool.fallback
+    assert tool.late == ("do" if tool.queue == "messages" else "look")
+
+
+@pytest.mark.parametrize("name", [name for name, tool in CATALOG.items() if not tool.effect])
+def test_what_changes_nothing_promises_nothing(name: str) -> None:
+    tool = CATALOG[name]
+
+    assert (tool.not_done, tool.came_true, tool.late) == ("", (), "look")
 
 
 @pytest.mark.parametrize("name", OFFERED)
@@ -87,7 +118,7 @@ def test_a_tools_parameters_are_one_flat_schema_with_every_field_described(name:
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) <= set(schema["properties"])
     for field in schema["properties"].values():
-        assert field["type"] in ("string", "object")
+        assert field["type"] in ("string", "boolean", "object")
         assert field["description"]
 
 
