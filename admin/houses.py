@@ -80,14 +80,16 @@ class Houses:
 async def asleep(pid: int, while_ms: tuple[int, int] | None) -> AsyncIterator[None]:
     """While the block runs a process sleeps from then to then, counted from now; None: never.
 
-    It is stopped and woken by a process of its own, so that it is woken even if we are killed: a
+    So does what it forked: it leads a group of its own, as every child of a launcher does. They
+    are stopped and woken by a process of its own, so that they are woken even if we are killed: a
     stopped process takes no notice of the signal by which the kernel ends the children of a run.
     """
     if while_ms is None:
         yield
         return
     from_s, until_s = (milliseconds / 1000 for milliseconds in while_ms)
-    script = f"sleep {from_s}; kill -STOP {pid}; sleep {until_s - from_s}; kill -CONT {pid}"
+    stop, wake = (f"kill -s {name} -- -{pid}" for name in ("STOP", "CONT"))
+    script = f"sleep {from_s}; {stop}; sleep {until_s - from_s}; {wake}"
     sleeper = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", script, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
     )
@@ -98,7 +100,7 @@ async def asleep(pid: int, while_ms: tuple[int, int] | None) -> AsyncIterator[No
             sleeper.terminate()
         await sleeper.wait()
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+            os.killpg(pid, signal.SIGCONT)
 
 
 def _key(house: House) -> bytes:

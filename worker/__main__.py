@@ -1,4 +1,4 @@
-"""``python -m worker``: one worker process."""
+"""``python -m worker``: workers and their parent."""
 
 import os
 import sys

@@ -19,12 +19,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """``redis://``, ``rediss://`` or ``unix://``."""
     database_url: str = DEFAULT_URL
     """``postgresql://`` or ``sqlite:///``."""
-    worker_queues: str = ",".join(QUEUES)
-    """Queues this process serves, most urgent first, separated by commas."""
+    worker_queues: str = "booking;lookup;messages;settle,summary"
+    """Groups of queues by semicolons, a process of its own for each; in a group queues by commas,
+    most urgent first."""
+    worker_processes: Annotated[int, Meta(ge=1, le=64)] = 1
+    """For each group."""
     worker_slots: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Jobs at once from each queue; a tool that hangs fills its own queue's slots only."""
     worker_drain_s: Annotated[float, Meta(ge=0, le=300)] = LONGEST_BUDGET_S + 1.0
     """Seconds that running jobs have to finish once the worker is told to stop."""
+    worker_hangs_after_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
+    """A process whose event loop stands still for so long is killed and its jobs are freed."""
+    worker_retires_after: Annotated[int, Meta(ge=0)] = 0
+    """Jobs after which a process finishes what runs and another takes its place; 0: never."""
     summary_url: str = ""
     """Base of an OpenAI-compatible API that condenses what was said; empty: nobody is asked."""
     summary_model: str = ""
@@ -33,9 +40,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     log_level: str = "INFO"
 
     @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The names in ``worker_queues``, by the process that serves them."""
+        return tuple(_names(group) for group in self.worker_queues.split(";"))
+
+    @property
     def queues(self) -> tuple[str, ...]:
-        """The names in ``worker_queues``."""
-        return _names(self.worker_queues)
+        """Every name in ``worker_queues``."""
+        return tuple(dict.fromkeys(name for group in self.groups for name in group))
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -61,8 +73,8 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _check_queues(names: str) -> None:
-    if not set(_names(names)) <= set(QUEUES):
-        raise ValueError(f"expected names out of {', '.join(QUEUES)}, separated by commas")
+    if not set(_names(names.replace(";", ","))) <= set(QUEUES):
+        raise ValueError(f"expected names out of {', '.join(QUEUES)}, by commas and semicolons")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """What the tests of the worker lean on: a seeded database and real worker processes."""
 
 import asyncio
+import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 import redis
 
 from tools import migrations, seed
+from tools.catalog import QUEUES
 from tools.contract import ToolJob, ToolOutcome
 from tools.errors import Unavailable
 from tools.queue import ToolQueue
@@ -43,9 +46,15 @@ def sqlite_url(seeded_file: Path, tmp_path: Path) -> str:
 class Worker:
     """A worker process of this test's own."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path, life: int) -> None:
         self.process = process
         self.log = log
+        self._life = life
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._life)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -56,8 +65,27 @@ class Worker:
                 await asyncio.sleep(0.01)
         return code
 
+    async def all_gone(self) -> None:
+        """Wait until nobody is left of it and of what it forked: each holds a pipe to us open."""
+        gone, _, _ = await asyncio.to_thread(select.select, [self._life], [], [], PATIENTLY_S)
+        assert gone
+
     def said(self) -> str:
         return self.log.read_text()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines of its log about one event; of a line that is being written, nothing."""
+        lines = [line for line in self.said().splitlines() if line.endswith("}")]
+        return [line for line in map(json.loads, lines) if line["event"] == name]
+
+    async def event(self, name: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """Wait until that has been logged so often, with these fields."""
+        async with asyncio.timeout(PATIENTLY_S):
+            while True:
+                found = [line for line in self.events(name) if fields.items() <= line.items()]
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.02)
 
 
 Start = Callable[..., Worker]
@@ -65,12 +93,17 @@ Start = Callable[..., Worker]
 
 @pytest.fixture
 def start_worker(sqlite_url: str, redis_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts workers: the real one, or (``gated=True``) one whose tools wait for the test."""
+    """Starts workers: the real ones with their parent, or such whose tools wait for the test.
+
+    ``gated=True`` is one process without a parent, ``gated="parent"`` one with it.
+    """
     workers: list[Worker] = []
 
-    def start(*, gated: bool = False, **environ: str) -> Worker:
+    def start(*, gated: bool | str = False, **environ: str) -> Worker:
         command = [sys.executable, "-W", "error"]
         command += [str(GATED)] if gated else ["-m", "worker"]
+        command += ["parent"] * (gated == "parent")
+        life, held = os.pipe()
         log = tmp_path / f"worker{len(workers)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -85,14 +118,15 @@ def start_worker(sqlite_url: str, redis_url: str, tmp_path: Path) -> Iterator[St
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=[held],
             )
-        workers.append(Worker(process, log))
+        os.close(held)
+        workers.append(Worker(process, log, life))
         return workers[-1]
 
     yield start
     for worker in workers:
-        worker.process.kill()
-        worker.process.wait()
+        worker.close()
 
 
 class Bridge:
@@ -126,12 +160,13 @@ class Bridge:
                 await self._news.wait()
         return self.outcomes[function_call_id]
 
-    async def workers(self, count: int) -> None:
-        """Wait until so many workers are alive."""
+    async def workers(self, count: int, *queues: str) -> None:
+        """Wait until so many workers are alive for each of these queues, or for every one."""
         async with asyncio.timeout(PATIENTLY_S):
             while True:
                 with suppress(Unavailable):
-                    if {depth.workers for depth in await self.queue.depth()} == {count}:
+                    depths = await self.queue.depth(queues or QUEUES)
+                    if {depth.workers for depth in depths} == {count}:
                         return
                 await asyncio.sleep(0.02)
 
@@ -153,6 +188,10 @@ class Gate:
         found = await asyncio.to_thread(self._redis.blpop, ["test:came"], PATIENTLY_S)
         assert found is not None
         return str(found[1].decode())
+
+    def effects(self) -> int:
+        """How often a tool came to its end."""
+        return int(self._redis.llen("test:done"))
 
     def open(self, count: int = 1) -> None:
         self._redis.rpush("test:go", *["go"] * count)

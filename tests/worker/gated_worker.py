@@ -1,10 +1,13 @@
 """A worker whose tools do nothing but say that they began and wait until the test lets them go.
 
-Run as a process. A service called ``block`` blocks the event loop itself for longer than a lease.
+Run as a process: one that serves all its queues itself or, with the word ``parent``, a parent and
+its workers. A service called ``block`` blocks the event loop itself for longer than a lease,
+``hang`` for longer than any worker may; ``hang once`` only until somebody else was at the gate.
 """
 
 import asyncio
 import os
+import sys
 import time
 
 import msgspec
@@ -27,11 +30,15 @@ class Waited(msgspec.Struct):
 async def wait(asked: FindSlots, _resources: object, errand: Errand) -> Waited:
     async with redis.asyncio.Redis.from_url(os.environ["REDIS_URL"]) as gate:
         await gate.rpush("test:came", f"{errand.call_sid} {os.getpid()}")
-        if getattr(asked, "service", "") == "block":
+        service = getattr(asked, "service", "")
+        if service == "block":
             time.sleep(LEASE_S * 2)  # noqa: ASYNC251 - that is the point
+        elif service == "hang" or (service == "hang once" and await gate.incr("test:hung") == 1):
+            time.sleep(600)  # noqa: ASYNC251
         else:
             await gate.blpop(["test:go"], 0)
-    errand.must_still_be_mine()
+        errand.must_still_be_mine()
+        await gate.rpush("test:done", errand.call_sid)
     return Waited(say="Done.", by=os.getpid())
 
 
@@ -40,5 +47,6 @@ class GatedRun(JobRun):
         super().__init__(resources, bodies=dict.fromkeys(QUEUED, wait))
 
 
-process.JobRun = GatedRun
-asyncio.run(process.serve(load(os.environ)))
+if sys.argv[1:] == ["parent"]:
+    sys.exit(process.main(os.environ, new_run=GatedRun))
+asyncio.run(process.serve(load(os.environ), new_run=GatedRun))

@@ -16,6 +16,21 @@ def test_queues_keep_their_order_and_lose_their_doubles() -> None:
     assert load({"WORKER_QUEUES": "lookup, booking,lookup"}).queues == ("lookup", "booking")
 
 
+def test_queues_come_in_groups_each_with_processes_of_its_own() -> None:
+    settings = load({"WORKER_QUEUES": "booking ;lookup, booking", "WORKER_PROCESSES": "2"})
+
+    assert settings.groups == (("booking",), ("lookup", "booking"))
+    assert settings.queues == ("booking", "lookup")
+    assert settings.worker_processes == 2
+
+
+def test_by_default_every_queue_is_in_one_group() -> None:
+    names = [name for group in load({}).groups for name in group]
+
+    assert sorted(names) == sorted(QUEUES)
+    assert len(load({}).groups) > 1
+
+
 def test_a_variable_set_to_nothing_is_not_set_and_strangers_are_passed_over() -> None:
     assert load({"WORKER_SLOTS": "", "PATH": "/bin", "PORT": "80"}).worker_slots == 10
 
@@ -38,6 +53,10 @@ def test_without_an_endpoint_nobody_is_asked_for_summaries() -> None:
     [
         ({"WORKER_QUEUES": "tea"}, "WORKER_QUEUES: expected names out of"),
         ({"WORKER_QUEUES": ","}, "WORKER_QUEUES"),
+        ({"WORKER_QUEUES": "booking;"}, "WORKER_QUEUES"),
+        ({"WORKER_PROCESSES": "0"}, "WORKER_PROCESSES: expected int >= 1"),
+        ({"WORKER_HANGS_AFTER_S": "0.5"}, "WORKER_HANGS_AFTER_S: expected float >= 1"),
+        ({"WORKER_RETIRES_AFTER": "-1"}, "WORKER_RETIRES_AFTER: expected int >= 0"),
         ({"WORKER_SLOTS": "many"}, "WORKER_SLOTS"),
         ({"WORKER_SLOTS": "0"}, "WORKER_SLOTS: expected int >= 1"),
         ({"WORKER_SLOTS": "100000000"}, "WORKER_SLOTS: expected int <= 1000"),
