@@ -7,7 +7,7 @@
   ``listening``, ``brain``, ``turn``, ``functions``, ``mouth``, ``formats``, ``updates``;
   ``strict/``: what it refuses). ``rules``: what it does. ``faults``: what goes wrong with it
   (``fate``, ``moments``, ``endings``). ``doors``, ``routes``, ``speech``, ``board``, ``options``:
-  its HTTP side, and what is known of each call.
+  its HTTP side, and what is known of each call. ``messages``: Twilio's texts, on the same port.
 * ``caller``: the fake Twilio. ``call``, ``person``, ``script``, ``line``, ``hearing``: who is on
   it. ``sayings``, ``sounds``, ``room``, ``microphone``: what she sounds like. ``webhook``,
   ``document``, ``handshake``, ``media_socket``, ``stream``, ``network``: its protocol. ``knobs``.

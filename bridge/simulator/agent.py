@@ -27,6 +27,7 @@ from bridge.simulator.doors import Doorway, HttpDoor
 from bridge.simulator.ears import Ears
 from bridge.simulator.endings import ClientLeft, Closed, Cut, Dropped, Hung
 from bridge.simulator.faults import Faults, struck
+from bridge.simulator.messages import Messages
 from bridge.simulator.options import Options
 from bridge.simulator.routes import Routes, authorised
 from bridge.simulator.sayings import known_sounds
@@ -65,6 +66,7 @@ class Emulator:
         self.options = options
         self.voices = voices
         self.board = Board(load(options.scenario))
+        self.messages = Messages(options)
         self.port = 0
         self._connections: set[_Connection] = set()
         self._ears: dict[bytes, Ears] = {}
@@ -257,7 +259,12 @@ async def running(
     """The emulator, listening; port 0 takes a free one."""
     emulator = Emulator(options or Options(), voices or Voices())
     speech = SpeechRoute(emulator.voices, emulator.options)
-    routes = Routes(board=emulator.board, options=emulator.options, speech=speech)
+    routes = Routes(
+        board=emulator.board,
+        options=emulator.options,
+        speech=speech,
+        messages=emulator.messages,
+    )
     http = HttpDoor(routes.respond)
 
     def doorway(*arguments: Any, **keywords: Any) -> Any:

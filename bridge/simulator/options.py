@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from bridge.simulator.strict.accepted import PROMPT_LIMIT
 
+TextFault = Literal["busy", "error", "refused", "cut", "lost", "error_after", "slow"]
+
 
 class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Set at the start; ``PUT /simulator/options`` changes them while the server runs."""
@@ -47,3 +49,14 @@ class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     speak_slots: Annotated[int, Meta(ge=1)] = 15
     """Requests to ``/v1/speak`` served at once; more get 429 (7)."""
     speak_delay_ms: Annotated[int, Meta(ge=0)] = 0
+
+    twilio_credentials: str = ""
+    """The only ones that may send and list texts, ``user:password``, several by commas; empty lets
+    any in, none never."""
+    text_faults: list[TextFault] = msgspec.field(default_factory=list)
+    """What becomes of the next requests to send a text, one each, in order; after them all is well.
+
+    ``busy`` is 429, ``error`` 500 and ``refused`` 400, none of them accepted; ``cut`` ends the
+    connection before anything is accepted, ``lost`` after it, ``error_after`` answers 503 after it,
+    ``slow`` answers after ``text_delay_s``."""
+    text_delay_s: Annotated[float, Meta(ge=0)] = 30.0

@@ -4,6 +4,7 @@
 * ``PUT /simulator/calls/{call_sid}``: announces a call; ``{"scenario": name}`` or a scenario.
 * ``GET /simulator/calls/{call_sid}/events``: its notes as JSON lines, until the call is over.
 * ``PUT /simulator/options``: changes the server's options.
+* ``/2010-04-01/Accounts/{sid}/Messages.json``: as Twilio's. ``GET /simulator/texts``: all of them.
 """
 
 import re
@@ -14,6 +15,8 @@ import msgspec
 
 from bridge.simulator.board import Board, CallNotes
 from bridge.simulator.doors import Answer, Request
+from bridge.simulator.messages import PATH as MESSAGES
+from bridge.simulator.messages import Messages
 from bridge.simulator.options import Options
 from bridge.simulator.scenario import ScenarioError, from_json, load
 from bridge.simulator.speech import SpeechRoute, refusal
@@ -36,16 +39,21 @@ def authorised(headers: Mapping[str, str], api_key: str) -> bool:
 class Routes:
     """Answers every plain HTTP request."""
 
-    def __init__(self, *, board: Board, options: Options, speech: SpeechRoute) -> None:
+    def __init__(
+        self, *, board: Board, options: Options, speech: SpeechRoute, messages: Messages
+    ) -> None:
         self._board = board
         self._options = options
         self._speech = speech
+        self._messages = messages
 
     async def respond(self, request: Request) -> Answer:
         """One request."""
         call = _CALL.fullmatch(request.path)
         if call is not None:
             return self._call(request, call.group(1), bool(call.group(2)))
+        if account := MESSAGES.fullmatch(request.path):
+            return await self._messages.respond(request, account.group(1))
         match request.method, request.path:
             case "GET", "/healthz":
                 return _json(200, {"status": "ok"})
@@ -53,6 +61,8 @@ class Routes:
                 if not authorised(request.headers, self._options.api_key):
                     return refusal(401, "INVALID_AUTH", "invalid credentials")
                 return await self._speech.respond(request)
+            case "GET", "/simulator/texts":
+                return self._messages.listed()
             case "PUT", "/simulator/options":
                 return self._change_options(request)
             case "GET", "/v1/agent/converse":
@@ -89,7 +99,9 @@ class Routes:
             return refusal(400, "NO_OPTIONS", str(wrong))
         for name in merged.__struct_fields__:
             setattr(self._options, name, getattr(merged, name))
-        return _json(200, msgspec.to_builtins(self._options) | {"api_key": ""})
+        return _json(
+            200, msgspec.to_builtins(self._options) | {"api_key": "", "twilio_credentials": ""}
+        )
 
 
 async def _lines(call: CallNotes) -> AsyncIterator[bytes]:
