@@ -6,15 +6,15 @@ sending to ``texts``.
 
 import re
 from datetime import date, datetime, time
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import uuid4
 
 import msgspec
 from sqlalchemy import func, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tools import tables
+from tools.database import insert_new
 from tools.practices import Practice
 from tools.schedule import Appointment
 
@@ -88,8 +88,9 @@ async def put(
     An earlier text about the same thing that nobody has begun to send is not sent any more: what it
     says is no longer so.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert: Any = dialect.insert(tables.outbox).values(
+    written = await insert_new(
+        connection,
+        tables.outbox,
         id=uuid4().hex,
         practice_id=practice.id,
         key=text.key,
@@ -105,8 +106,7 @@ async def put(
         created_utc=now,
         changed_utc=now,
     )
-    written = await connection.execute(insert.on_conflict_do_nothing())
-    if written.rowcount != 1:
+    if not written:
         return False
     of = tables.outbox.c
     await connection.execute(
