@@ -1,44 +1,63 @@
-"""The built-in calendar: free times, bookings, and who comes when.
+"""The built-in calendar: free times, bookings, moves and cancellations.
 
-Owns every read and write of its tables. A booking happens at most once for its key, and at most
-one appointment holds a provider at a time: both by constraints that the booking's own transaction
-must satisfy, never by looking first. Leaves arithmetic on days to ``openings`` and what is said
-about an answer to the bodies.
+An effect happens at most once for its row of the ledger, and at most one appointment or call has a
+provider's time: the first by the row's lock, in whose transaction the effect is written together
+with its confirmation; the second by a constraint that this transaction must satisfy. Neither is
+ever a matter of looking first. Leaves what is free to ``freetimes``, held times to ``holds``, and
+what is said about an answer to the bodies.
 
-Every method raises ``tools.errors.Unavailable`` when the database cannot be reached.
+Every method raises ``Unavailable`` when the database cannot be reached and nothing was done, and
+those with an effect ``Unsure`` when the answer to their commit was lost, and ``Withdrawn`` when
+the effect was given up meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import Final, Literal
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, Select, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from tools import tables
-from tools.database import fetch, reaching_database, reading
-from tools.openings import cells_of, free_starts, is_cell
+from tools import outbox, tables
+from tools.appointments import Appointments, made_of, read
+from tools.database import changing, insert_new, reading
+from tools.freetimes import FreeTimes
+from tools.holds import CellTaken, Holds, lock_practice, make_room, take
+from tools.ledger import Claim, Ledger, end_keys
+from tools.openings import cells_of
 from tools.practices import Practice, Practices, Provider, Service, folded
-from tools.schedule import Appointment, Slot, Wanted
+from tools.schedule import Appointment, Change, Grade, Made, NotFound, Slot, Taken, Wanted
 
 BOOKED: Final = "booked"
+CANCELLED: Final = "cancelled"
+
+
+def _yes() -> None:
+    """Nobody minds the writing."""
 
 
 class Calendar:
-    """The calendar of every practice in one database."""
+    """The calendar of every practice in one database; a ``Schedule``."""
+
+    grade = Grade.TRANSACTION
 
     def __init__(
         self, engine: AsyncEngine, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._engine = engine
-        self._reading = reading(engine)
         self._now = now
-        self.practices = Practices(self._reading)
+        self._holds = Holds(engine, now=now)
+        self._ledger = Ledger(engine, now=now)
+        self._appointments = Appointments(engine, now=now)
+        self.practices = Practices(reading(engine))
+        self._times = FreeTimes(self.practices, self._holds, now=now)
+
+    def now(self, practice: Practice) -> datetime:
+        """The instant, on the practice's clock."""
+        return self._now().astimezone(practice.zone)
 
     async def free(
         self,
@@ -48,216 +67,287 @@ class Calendar:
         *,
         first_day: date,
         last_day: date,
+        call_sid: str = "",
+        though_held: bool = False,
     ) -> list[Slot]:
         """Every free start of those days with any of these providers, in order of time.
 
-        Days are the practice's own. Nothing before the lead time, nothing beyond the horizon.
+        Days are the practice's own. Nothing before the lead time, nothing beyond the horizon. What
+        is held for another call is not free, unless ``though_held``.
         """
-        earliest = self._now() + practice.lead
-        first_day = max(first_day, earliest.astimezone(practice.zone).date())
-        last_day = min(last_day, self.now(practice).date() + timedelta(days=practice.horizon_days))
-        days = [first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1)]
-        if not days or not providers:
-            return []
-        at_work = await self.practices.at_work(practice, providers, days)
-        busy = await self._busy(providers, days, practice.zone)
-        slots = [
-            Slot(start=start.astimezone(practice.zone), provider=provider)
-            for provider in providers
-            for start in free_starts(
-                at_work[provider.id],
-                lasts=service.lasts,
-                busy=busy.get(provider.id, ()),
-                not_before=earliest,
-            )
-        ]
-        return sorted(slots, key=lambda slot: slot.start)
+        return await self._times.free(
+            practice,
+            service.lasts,
+            providers,
+            first_day,
+            last_day,
+            call_sid=call_sid,
+            though_held=though_held,
+        )
 
-    def now(self, practice: Practice) -> datetime:
-        """The instant, on the practice's clock."""
-        return self._now().astimezone(practice.zone)
+    async def hold(
+        self, practice: Practice, service: Service, slots: Sequence[Slot], *, call_sid: str
+    ) -> list[Slot]:
+        """Hold these times for a call, in place of what was held for it; those that could be."""
+        return await self._holds.hold(practice, service, slots, call_sid=call_sid)
 
     async def book(
-        self, practice: Practice, wanted: Wanted, *, may_write: Callable[[], None] = lambda: None
-    ) -> Appointment | None:
-        """Make the booking, or find that it was made; None when the time is taken or closed.
+        self, practice: Practice, wanted: Wanted, *, may_write: Callable[[], None] = _yes
+    ) -> Made | Taken:
+        """Make the booking, or find that it was made.
 
         Safe to repeat and to race: one key gives one appointment, whoever asks and however often.
-        ``may_write`` is called last before the appointment is written and may raise instead. A
-        patient who is new is written before that, and stays known whether or not a time is free.
+        ``may_write`` is called last before anything is written and may raise instead.
         """
-        if first := await self._made(practice, wanted):
-            return first
-        day = wanted.start.astimezone(practice.zone).date()
-        slots = await self.free(
-            practice, wanted.service, wanted.providers, first_day=day, last_day=day
-        )
-        free = {slot.provider.id for slot in slots if slot.start == wanted.start}
-        if not is_cell(wanted.start) or not free:
-            return await self._made(practice, wanted)
-        patient_id = await self._patient(practice, wanted.patient_name, wanted.phone)
-        for provider in wanted.providers:
-            if provider.id not in free:
+        for provider in await self._times.who_is_free(
+            practice, wanted.start, wanted.service.lasts, wanted.providers, wanted.call_sid
+        ):
+            try:
+                return await self._book(practice, wanted, provider, may_write)
+            except (CellTaken, IntegrityError):
+                continue  # its time or its key is used; which, is asked below
+        if not await self._was_made(practice, wanted):
+            return Taken()
+        return await self._book(practice, wanted, None, may_write)
+
+    async def move(
+        self, practice: Practice, change: Change, *, may_write: Callable[[], None] = _yes
+    ) -> Made | Taken | NotFound:
+        """Move an appointment, or find that it was moved; the old time stays until then."""
+        if change.start is None:
+            raise ValueError("move it to when?")
+        standing = await self._appointments.one(practice, change.appointment_id)
+        if standing is None or standing.phone != change.phone:
+            return NotFound()
+        lasts = standing.end.astimezone(UTC) - standing.start.astimezone(UTC)
+        own = Provider(id=standing.provider_id, name=standing.provider)
+        for provider in await self._times.who_is_free(
+            practice,
+            change.start,
+            lasts,
+            change.providers or (own,),
+            change.call_sid,
+            but_for=standing.id,
+        ):
+            try:
+                return await self._move(practice, change, provider, may_write)
+            except CellTaken:
                 continue
-            with suppress(IntegrityError):  # its time or its key is used; which, is asked next
-                may_write()
-                await self._write(practice, wanted, provider, patient_id)
-            if made := await self._made(practice, wanted):
-                return made
-        return None
+        return await self._move(practice, change, None, may_write)
+
+    async def cancel(
+        self, practice: Practice, change: Change, *, may_write: Callable[[], None] = _yes
+    ) -> Made | NotFound:
+        """Cancel an appointment, or find that it was cancelled."""
+        async with self._writing(practice, change.entry_id) as (connection, claim):
+            if claim and claim.entry.has_happened:
+                return await self._made(connection, practice, claim.entry.made_id)
+            standing = await self._standing(connection, practice, change)
+            if standing is None:
+                return NotFound()
+            if standing.status == CANCELLED:
+                return await self._done(connection, practice, claim, CANCELLED, standing.id)
+            may_write()
+            await connection.execute(
+                delete(tables.cells).where(tables.cells.c.appointment_id == standing.id)
+            )
+            await self._change(connection, standing.id, change, status=CANCELLED)
+            return await self._done(connection, practice, claim, CANCELLED, standing.id, tell=True)
 
     async def coming(
         self, practice: Practice, phone: str, name: str | None = None
     ) -> list[Appointment]:
-        """The booked appointments of a phone number from now on, the soonest first."""
-        of = tables.appointments.c
-        found = self._appointments(practice).where(
-            tables.patients.c.phone == phone, of.status == BOOKED, of.end_utc > self._now()
-        )
-        if name is not None:
-            found = found.where(tables.patients.c.folded_name == folded(name))
-        return [self._appointment(practice, row) for row in await fetch(self._reading, found)]
+        """The coming appointments of a phone number, the soonest first."""
+        return await self._appointments.coming(practice, phone, name)
+
+    async def appointment(self, practice: Practice, appointment_id: str) -> Appointment | None:
+        """One appointment, whatever its status."""
+        return await self._appointments.one(practice, appointment_id)
 
     async def appointments(
         self, practice: Practice, *, call_sid: str | None = None
     ) -> list[Appointment]:
-        """Every booked appointment, by start; of one call, if it is named."""
-        found = self._appointments(practice).where(tables.appointments.c.status == BOOKED)
-        if call_sid is not None:
-            found = found.where(tables.appointments.c.call_sid == call_sid)
-        return [self._appointment(practice, row) for row in await fetch(self._reading, found)]
+        """Every appointment that stands, by start; of one call, if it is named."""
+        return await self._appointments.all(practice, call_sid=call_sid)
 
-    async def _made(self, practice: Practice, wanted: Wanted) -> Appointment | None:
-        """The appointment that is already there for this key, or for this very meaning.
+    async def _was_made(self, practice: Practice, wanted: Wanted) -> bool:
+        if wanted.entry_id:
+            entry = await self._ledger.entry(wanted.entry_id)
+            if entry and entry.state != "intent":
+                return True
+        return await self._appointments.made_of(practice, wanted) is not None
 
-        The second question is for a key that was made from another spelling of the same start.
-        """
-        of = tables.appointments.c
-        found = self._appointments(practice).where(of.status == BOOKED)
-        same = found.where(
-            of.start_utc == wanted.start,
-            of.service_id == wanted.service.id,
-            tables.patients.c.phone == wanted.phone,
-            tables.patients.c.folded_name == folded(wanted.patient_name),
-        )
-        for query in (found.where(of.idempotency_key == wanted.key), same):
-            for row in await fetch(self._reading, query):
-                return self._appointment(practice, row)
-        return None
-
-    async def _write(
-        self, practice: Practice, wanted: Wanted, provider: Provider, patient_id: str
-    ) -> None:
-        """The appointment and its cells, all or nothing.
+    async def _book(
+        self,
+        practice: Practice,
+        wanted: Wanted,
+        provider: Provider | None,
+        may_write: Callable[[], None],
+    ) -> Made | Taken:
+        """Book with this provider, unless it was booked before; with None only find out.
 
         Raises:
-            IntegrityError: the key is used, or a cell is taken.
+            CellTaken: the provider's time is somebody else's.
+            IntegrityError: the key is another booking's.
         """
-        appointment_id = uuid4().hex
-        with reaching_database():
-            async with self._engine.begin() as connection:
-                await connection.execute(
-                    insert(tables.appointments).values(
-                        id=appointment_id,
-                        practice_id=practice.id,
-                        patient_id=patient_id,
-                        provider_id=provider.id,
-                        service_id=wanted.service.id,
-                        start_utc=wanted.start,
-                        end_utc=wanted.start + wanted.service.lasts,
-                        status=BOOKED,
-                        idempotency_key=wanted.key,
-                        call_sid=wanted.call_sid,
-                        booked_utc=self._now(),
-                    )
+        async with self._writing(practice, wanted.entry_id) as (connection, claim):
+            if claim and claim.entry.has_happened:
+                return await self._made(connection, practice, claim.entry.made_id)
+            if first := await made_of(connection, practice, wanted):
+                return await self._done(connection, practice, claim, BOOKED, first.id)
+            if provider is None:
+                return Taken()
+            may_write()
+            await make_room(connection, practice, call_sid=wanted.call_sid, now=self._now())
+            start, appointment_id = wanted.start.astimezone(UTC), uuid4().hex
+            await connection.execute(
+                insert(tables.appointments).values(
+                    id=appointment_id,
+                    practice_id=practice.id,
+                    patient_id=await self._patient(connection, practice, wanted),
+                    provider_id=provider.id,
+                    service_id=wanted.service.id,
+                    start_utc=start,
+                    end_utc=start + wanted.service.lasts,
+                    status=BOOKED,
+                    idempotency_key=wanted.key or None,
+                    call_sid=wanted.call_sid,
+                    booked_utc=self._now(),
                 )
-                await connection.execute(
-                    insert(tables.cells),
-                    [
-                        {"provider_id": provider.id, "at_utc": at, "appointment_id": appointment_id}
-                        for at in cells_of(wanted.start.astimezone(UTC), wanted.service.lasts)
-                    ],
-                )
+            )
+            wanted_cells = cells_of(start, wanted.service.lasts)
+            await take(connection, appointment_id, provider, wanted_cells)
+            return await self._done(connection, practice, claim, BOOKED, appointment_id, tell=True)
 
-    async def _patient(self, practice: Practice, name: str, phone: str) -> str:
-        """The patient's id; made on the spot, once, however many ask at the same time."""
+    async def _move(
+        self,
+        practice: Practice,
+        change: Change,
+        provider: Provider | None,
+        may_write: Callable[[], None],
+    ) -> Made | Taken | NotFound:
+        """Move it to this provider, unless it was moved before; with None only find out.
+
+        Raises:
+            CellTaken: the provider's time is somebody else's.
+        """
+        assert change.start is not None
+        start = change.start.astimezone(UTC)
+        async with self._writing(practice, change.entry_id) as (connection, claim):
+            if claim and claim.entry.has_happened:
+                return await self._made(connection, practice, claim.entry.made_id)
+            standing = await self._standing(connection, practice, change)
+            if standing is None or standing.status == CANCELLED:
+                return NotFound()
+            wanted = {each.id for each in change.providers} or {standing.provider_id}
+            if standing.start.astimezone(UTC) == start and standing.provider_id in wanted:
+                return await self._done(connection, practice, claim, "moved", standing.id)
+            if provider is None:
+                return Taken()
+            may_write()
+            await make_room(connection, practice, call_sid=change.call_sid, now=self._now())
+            await connection.execute(
+                delete(tables.cells).where(tables.cells.c.appointment_id == standing.id)
+            )
+            lasts = standing.end.astimezone(UTC) - standing.start.astimezone(UTC)
+            await take(connection, standing.id, provider, cells_of(start, lasts))
+            await self._change(
+                connection,
+                standing.id,
+                change,
+                start_utc=start,
+                end_utc=start + lasts,
+                provider_id=provider.id,
+            )
+            return await self._done(connection, practice, claim, "moved", standing.id, tell=True)
+
+    @asynccontextmanager
+    async def _writing(
+        self, practice: Practice, entry_id: str
+    ) -> AsyncIterator[tuple[AsyncConnection, Claim | None]]:
+        """One transaction, under the lock of the ledger's row and then of the practice's hours.
+
+        Raises:
+            Withdrawn: the effect was given up.
+        """
+        if not entry_id:
+            async with changing(self._engine) as connection:
+                await lock_practice(connection, practice)
+                yield connection, None
+            return
+        async with self._ledger.claimed(entry_id) as claim:
+            claim.must_be_wanted()
+            await lock_practice(claim.connection, practice)
+            yield claim.connection, claim
+
+    async def _standing(
+        self, connection: AsyncConnection, practice: Practice, change: Change
+    ) -> Appointment | None:
+        """The appointment to be changed; None if there is none of that number, or it is over."""
+        standing = await read(connection, practice, change.appointment_id)
+        if standing is None or standing.phone != change.phone:
+            return None
+        is_over = standing.end.astimezone(UTC) <= self._now()
+        return None if is_over and standing.status != CANCELLED else standing
+
+    async def _change(
+        self, connection: AsyncConnection, appointment_id: str, change: Change, **values: object
+    ) -> None:
+        """It is not what was booked any more: the same may be booked again."""
+        await connection.execute(
+            update(tables.appointments)
+            .where(tables.appointments.c.id == appointment_id)
+            .values(**values, idempotency_key=None)
+        )
+        await end_keys(connection, appointment_id, but=change.entry_id)
+
+    async def _done(
+        self,
+        connection: AsyncConnection,
+        practice: Practice,
+        claim: Claim | None,
+        result: Literal["booked", "moved", "cancelled"],
+        appointment_id: str,
+        *,
+        tell: bool = False,
+    ) -> Made:
+        """It is so: note it in the ledger, and confirm it once if this made it so."""
+        made = await self._made(connection, practice, appointment_id)
+        if claim:
+            await claim.done(result, appointment_id)
+            today = self.now(practice).date()
+            text = outbox.confirmation(
+                practice, made.appointment, result, today, entry_id=claim.entry.id
+            )
+            if tell and text:
+                await outbox.put(connection, practice, text, now=self._now())
+        return made
+
+    async def _made(
+        self, connection: AsyncConnection, practice: Practice, appointment_id: str
+    ) -> Made:
+        made = await read(connection, practice, appointment_id)
+        if made is None:
+            raise LookupError("an appointment that was never made")
+        return Made(appointment=made)
+
+    async def _patient(
+        self, connection: AsyncConnection, practice: Practice, wanted: Wanted
+    ) -> str:
+        """The patient's id; made on the spot."""
+        name = folded(wanted.patient_name)
+        await insert_new(
+            connection,
+            tables.patients,
+            id=uuid4().hex,
+            practice_id=practice.id,
+            name=" ".join(wanted.patient_name.split()),
+            folded_name=name,
+            phone=wanted.phone,
+            created_utc=self._now(),
+        )
         of = tables.patients.c
         known = select(of.id).where(
-            of.practice_id == practice.id, of.phone == phone, of.folded_name == folded(name)
+            of.practice_id == practice.id, of.phone == wanted.phone, of.folded_name == name
         )
-        for row in await fetch(self._reading, known):
-            return str(row.id)
-        with reaching_database():
-            async with self._engine.begin() as connection:
-                await insert_new(
-                    connection,
-                    tables.patients,
-                    id=uuid4().hex,
-                    practice_id=practice.id,
-                    name=" ".join(name.split()),
-                    folded_name=folded(name),
-                    phone=phone,
-                    created_utc=self._now(),
-                )
-                return str((await connection.execute(known)).scalar_one())
-
-    async def _busy(
-        self, providers: Iterable[Provider], days: Sequence[date], zone: ZoneInfo
-    ) -> dict[str, set[datetime]]:
-        of = tables.cells.c
-        start = datetime.combine(days[0], time(), tzinfo=zone)
-        end = datetime.combine(days[-1] + timedelta(days=1), time(), tzinfo=zone)
-        busy: dict[str, set[datetime]] = {}
-        for row in await fetch(
-            self._reading,
-            select(of.provider_id, of.at_utc).where(
-                of.provider_id.in_([provider.id for provider in providers]),
-                of.at_utc >= start,
-                of.at_utc < end,
-            ),
-        ):
-            busy.setdefault(row.provider_id, set()).add(row.at_utc)
-        return busy
-
-    def _appointments(self, practice: Practice) -> Select[Any]:
-        of = tables.appointments.c
-        return (
-            select(
-                of.id,
-                of.start_utc,
-                of.end_utc,
-                of.call_sid,
-                of.booked_utc,
-                tables.patients.c.name.label("patient_name"),
-                tables.patients.c.phone,
-                tables.providers.c.name.label("provider"),
-                tables.services.c.name.label("service"),
-            )
-            .join(tables.patients, tables.patients.c.id == of.patient_id)
-            .join(tables.providers, tables.providers.c.id == of.provider_id)
-            .join(tables.services, tables.services.c.id == of.service_id)
-            .where(of.practice_id == practice.id)
-            .order_by(of.start_utc, of.id)
-        )
-
-    @staticmethod
-    def _appointment(practice: Practice, row: Row[Any]) -> Appointment:
-        return Appointment(
-            id=row.id,
-            practice=practice.id,
-            patient_name=row.patient_name,
-            phone=row.phone,
-            provider=row.provider,
-            service=row.service,
-            start=row.start_utc.astimezone(practice.zone),
-            end=row.end_utc.astimezone(practice.zone),
-            status=BOOKED,
-            call_sid=row.call_sid,
-            booked_utc=row.booked_utc,
-        )
-
-
-async def insert_new(connection: AsyncConnection, table: Any, **values: Any) -> None:
-    """Insert a row unless one with the same key is there."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    await connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+        return str((await connection.execute(known)).scalar_one())

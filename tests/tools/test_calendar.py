@@ -1,67 +1,19 @@
-import asyncio
-import json
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from itertools import combinations
-from pathlib import Path
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from tests.tools.bookings import TUESDAY, at, booked, slots_of, the, times, wanting
 from tools import tables
 from tools.calendar import Calendar
 from tools.database import fetch, open_engine
 from tools.errors import LeaseLost
-from tools.practices import Practice, Service
-from tools.schedule import Appointment, Slot, Wanted
-
-ROOT = Path(__file__).parents[2]
-TUESDAY = date(2026, 12, 1)
+from tools.schedule import Made, Taken, Wanted
 
 
-async def the(calendar: Calendar, service: str) -> tuple[Practice, Service]:
-    practice = await calendar.practices.practice("hillside")
-    assert practice is not None
-    [found] = [s for s in await calendar.practices.services(practice) if s.name == service]
-    return practice, found
-
-
-async def slots_of(
-    calendar: Calendar, service: str, first: date, last: date | None = None
-) -> list[Slot]:
-    practice, found = await the(calendar, service)
-    providers = await calendar.practices.providers(practice, found)
-    return await calendar.free(practice, found, providers, first_day=first, last_day=last or first)
-
-
-def times(slots: Sequence[Slot], provider: str) -> list[str]:
-    return [f"{slot.start:%H:%M}" for slot in slots if slot.provider.name == provider]
-
-
-async def wanting(calendar: Calendar, who: str, start: datetime, **changes: Any) -> Wanted:
-    practice, service = await the(calendar, changes.pop("service", "cleaning"))
-    values = {
-        "service": service,
-        "start": start,
-        "patient_name": who,
-        "phone": "+15550100122",
-        "idempotency_key": f"book:{who}:{start.isoformat()}",
-        "providers": tuple(await calendar.practices.providers(practice, service)),
-    }
-    return Wanted(**(values | changes))
-
-
-async def book(calendar: Calendar, wanted: Wanted) -> Appointment | None:
+async def book(calendar: Calendar, wanted: Wanted) -> Made | Taken:
     practice, _ = await the(calendar, "cleaning")
     return await calendar.book(practice, wanted)
-
-
-def at(calendar_day: date, clock: str) -> datetime:
-    return datetime.fromisoformat(f"{calendar_day.isoformat()}T{clock}-05:00")
 
 
 async def test_free_times_lie_within_the_hours_of_practice_and_provider(calendar: Calendar) -> None:
@@ -112,13 +64,14 @@ async def test_a_longer_service_needs_a_longer_gap(calendar: Calendar) -> None:
 
 
 async def test_a_booking_is_kept_with_everything_said_about_it(calendar: Calendar) -> None:
-    made = await book(
+    made = await booked(
         calendar, await wanting(calendar, "Ann  Lee", at(TUESDAY, "09:30"), call_sid="CA7")
     )
 
     practice, _ = await the(calendar, "cleaning")
-    assert made is not None
     assert [made] == await calendar.appointments(practice, call_sid="CA7")
+    assert made == await calendar.appointment(practice, made.id)
+    assert made.status == "booked"
     assert made.patient_name == "Ann Lee"
     assert made.provider == "Maya Torres"
     assert made.start.isoformat() == "2026-12-01T09:30:00-05:00"
@@ -131,7 +84,7 @@ async def test_a_repeated_key_finds_the_first_booking(calendar: Calendar) -> Non
     first = await book(calendar, wanted)
     again = await book(calendar, wanted)
 
-    assert first is not None
+    assert isinstance(first, Made)
     assert again == first
 
 
@@ -150,29 +103,27 @@ async def test_two_people_at_one_time_get_two_providers_and_a_third_gets_none(
         for who in ("Ann Lee", "Ben Lee", "Cem Lee")
     ]
 
-    assert [m.provider if m else None for m in made] == ["Maya Torres", "Doctor Okafor", None]
+    with_whom = [each.appointment.provider for each in made if isinstance(each, Made)]
+    assert with_whom == ["Maya Torres", "Doctor Okafor"]
+    assert made[2] == Taken()
 
 
 @pytest.mark.parametrize("clock", ["07:00", "09:35", "18:00"])
 async def test_a_time_outside_the_hours_or_off_the_grid_is_not_booked(
     calendar: Calendar, clock: str
 ) -> None:
-    assert await book(calendar, await wanting(calendar, "Ann Lee", at(TUESDAY, clock))) is None
+    wanted = await wanting(calendar, "Ann Lee", at(TUESDAY, clock))
+
+    assert await book(calendar, wanted) == Taken()
 
 
 async def test_overlapping_but_not_equal_times_exclude_each_other(calendar: Calendar) -> None:
-    practice, service = await the(calendar, "cleaning")
-    torres = (await calendar.practices.providers(practice, service))[:1]
-
     made = [
-        await book(
-            calendar,
-            await wanting(calendar, who, at(TUESDAY, clock), providers=tuple(torres)),
-        )
+        await book(calendar, await wanting(calendar, who, at(TUESDAY, clock), only="Maya Torres"))
         for who, clock in (("A A", "09:30"), ("B B", "09:15"), ("C C", "09:45"), ("D D", "10:00"))
     ]
 
-    assert [bool(m) for m in made] == [True, False, False, True]
+    assert [isinstance(each, Made) for each in made] == [True, False, False, True]
 
 
 async def test_one_number_may_belong_to_a_family(calendar: Calendar) -> None:
@@ -207,87 +158,6 @@ async def test_nothing_is_written_once_the_lease_is_lost(calendar: Calendar) -> 
     with pytest.raises(LeaseLost):
         await calendar.book(practice, wanted, may_write=refuse)
     assert await calendar.appointments(practice, call_sid="CA7") == []
-
-
-async def test_many_at_once_for_one_slot_one_wins(calendar: Calendar) -> None:
-    practice, service = await the(calendar, "cleaning")
-    torres = tuple((await calendar.practices.providers(practice, service))[:1])
-    wanted = [
-        await wanting(calendar, f"Caller {n}", at(TUESDAY, "09:30"), providers=torres)
-        for n in range(30)
-    ]
-
-    made = await asyncio.gather(*(book(calendar, each) for each in wanted))
-
-    assert Counter(bool(m) for m in made) == {True: 1, False: 29}
-
-
-async def test_one_request_repeated_at_once_is_booked_once(calendar: Calendar) -> None:
-    wanted = await wanting(calendar, "New Patient", at(TUESDAY, "09:30"), call_sid="CA7")
-
-    made = await asyncio.gather(*(book(calendar, wanted) for _ in range(12)))
-
-    practice, _ = await the(calendar, "cleaning")
-    assert len({m.id for m in made if m}) == 1
-    assert None not in made
-    assert len(await calendar.appointments(practice, call_sid="CA7")) == 1
-
-
-RACER = """
-import asyncio, json, random, sys
-from datetime import datetime, timedelta
-from tools.calendar import Calendar
-from tools.schedule import Wanted
-from tools.database import open_engine
-
-async def main(url, process, now):
-    engine = open_engine(url)
-    calendar = Calendar(engine, now=lambda: datetime.fromisoformat(now))
-    practice = await calendar.practices.practice("hillside")
-    services = {s.name: s for s in await calendar.practices.services(practice)}
-    roll = random.Random(process)
-    made = refused = 0
-    for n in range(25):
-        service = services[roll.choice(["cleaning", "check-up", "filling"])]
-        start = datetime.fromisoformat("2026-12-01T09:00:00-05:00")
-        start += timedelta(minutes=15 * roll.randrange(12))
-        wanted = Wanted(
-            service=service, start=start, patient_name=f"Racer {process} {n}",
-            phone="+15550100199", key=f"race:{process}:{n}", call_sid="RACE",
-            providers=tuple(await calendar.practices.providers(practice, service)),
-        )
-        if await calendar.book(practice, wanted):
-            made += 1
-        else:
-            refused += 1
-    await engine.dispose()
-    print(json.dumps([made, refused]))
-
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
-"""
-
-
-async def test_several_processes_never_book_one_provider_twice(
-    database_url: str, calendar: Calendar
-) -> None:
-    now = "2026-11-22T15:00:00+00:00"
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, database_url, str(n), now],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-        )
-        for n in range(3)
-    ]
-    counts = [json.loads(racer.communicate()[0]) for racer in racers]
-
-    practice, _ = await the(calendar, "cleaning")
-    made = await calendar.appointments(practice, call_sid="RACE")
-    assert len(made) == sum(booked for booked, _ in counts)
-    assert sum(refused for _, refused in counts) > 0
-    for one, other in combinations(made, 2):
-        apart = one.end <= other.start or other.end <= one.start
-        assert apart or one.provider != other.provider
 
 
 async def test_an_appointment_has_one_cell_for_each_quarter_of_an_hour(
