@@ -87,7 +87,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     own_hours: dict[str, tuple[Hours, ...]]
     """Provider id → hours, of those who have their own."""
     insurers: tuple[Insurer, ...]
-    facts: tuple[Fact, ...]
+    told: tuple[Fact, ...]
+
+    def who_does(self, service: Service) -> list[Provider]:
+        """In the practice's own order."""
+        return [each for each in self.providers if (each.id, service.id) in self.does]
 
 
 class Practices:
@@ -104,12 +108,16 @@ class Practices:
 
     async def practice(self, practice_id: str) -> Practice | None:
         """The practice, or None if it was never entered."""
-        facts = await self._static.of(practice_id)
-        return facts and facts.practice
+        facts = await self.facts_of(practice_id)
+        return facts.practice if facts else None
+
+    async def facts_of(self, practice_id: str) -> Facts | None:
+        """Everything that was entered for a practice, if anything was."""
+        return await self._static.of(practice_id)
 
     async def facts(self, practice: Practice) -> Facts:
-        """Everything that was entered for it."""
-        facts = await self._static.of(practice.id)
+        """The same for one that was."""
+        facts = await self.facts_of(practice.id)
         if facts is None:
             raise LookupError("a practice that was never entered")
         return facts
@@ -120,8 +128,7 @@ class Practices:
 
     async def providers(self, practice: Practice, service: Service) -> list[Provider]:
         """Who does the service, in the practice's own order."""
-        facts = await self.facts(practice)
-        return [each for each in facts.providers if (each.id, service.id) in facts.does]
+        return (await self.facts(practice)).who_does(service)
 
     async def at_work(
         self, practice: Practice, providers: Sequence[Provider], days: Sequence[date]
@@ -198,7 +205,7 @@ async def _facts(connection: AsyncConnection, practice_id: str) -> Facts | None:
             )
             for row in await rows(of(tables.insurers, "rank", "name"))
         ),
-        facts=tuple(
+        told=tuple(
             Fact(name=row.topic, also_called=parted(row.also_called), say=row.say)
             for row in await rows(of(tables.facts, "rank", "topic"))
         ),

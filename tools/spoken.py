@@ -36,6 +36,14 @@ def day(value: date, today: date) -> str:
     return said if abs(away) < _SAID_WITHOUT_YEAR else f"{said}, {year(value.year)}"
 
 
+def weekdays(first: int, last: int) -> str:
+    """``Monday``, ``Monday and Tuesday``, ``Monday to Friday``; zero is Monday."""
+    if first == last:
+        return _WEEKDAYS[first]
+    joint = "and" if last - first == 1 else "to"
+    return f"{_WEEKDAYS[first]} {joint} {_WEEKDAYS[last]}"
+
+
 def year(value: int) -> str:
     """``twenty twenty-six``, ``nineteen oh five``, ``nineteen hundred``, ``two thousand five``."""
     century, rest = divmod(value, 100)

@@ -10,6 +10,9 @@ import msgspec
 from tools.calendar import Calendar
 from tools.catalog import LONGEST_BUDGET_S
 from tools.database import open_engine
+from tools.holds import Holds
+from tools.ledger import Ledger
+from tools.patients import Patients
 from tools.summary import Endpoint
 from worker.settings import Settings
 
@@ -21,6 +24,9 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's resources."""
 
     calendar: Calendar
+    ledger: Ledger
+    holds: Holds
+    patients: Patients
     endpoint: Endpoint | None = None
     """What condenses a talk; None: nobody is asked."""
 
@@ -31,7 +37,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     engine = open_engine(settings.database_url)
     try:
         async with httpx.AsyncClient(timeout=ENDPOINT_TIMES) as client:
-            yield Resources(calendar=Calendar(engine), endpoint=_endpoint(settings, client))
+            yield Resources(
+                calendar=Calendar(engine),
+                ledger=Ledger(engine),
+                holds=Holds(engine),
+                patients=Patients(engine),
+                endpoint=_endpoint(settings, client),
+            )
     finally:
         await engine.dispose()
 

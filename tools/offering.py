@@ -1,0 +1,127 @@
+"""Offers times to a caller and holds them, so that nobody else is offered the same.
+
+Leaves which of many times are offered, and how they are said, to ``offers``. A time that cannot be
+held is offered all the same: a read never fails because something could not be written.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from tools import offers
+from tools.errors import ToolError
+from tools.office import Office
+from tools.practices import Provider, Service
+from tools.schedule import Slot
+
+DAYS_AT_ONCE: Final = 14
+"""A fortnight nearly always holds three offers, and is one short query."""
+LOOK_AHEAD: Final = timedelta(days=13)
+"""How far other times are looked for when the one asked for is gone."""
+HOLD_WITHIN_S: Final = 0.6
+"""A caller waits for the offer, not for the hold; a writer that is longer in the way is left."""
+
+Look = Callable[[], Awaitable[list[Slot]]]
+
+log = structlog.get_logger()
+
+
+async def soonest(
+    office: Office,
+    service: Service,
+    providers: Sequence[Provider],
+    *,
+    first_day: date,
+    last_day: date,
+    suits: Callable[[Slot], bool],
+    call_sid: str,
+    though_held: bool = False,
+) -> list[Slot]:
+    """A few times of those days that suit, a fortnight at a time until there are some.
+
+    They are held for the call; ``though_held`` asks for what others hold too, which cannot be.
+    """
+
+    async def look() -> list[Slot]:
+        day = first_day
+        while day <= last_day:
+            until = min(day + timedelta(days=DAYS_AT_ONCE - 1), last_day)
+            slots = await office.schedule.free(
+                office.practice,
+                service,
+                providers,
+                first_day=day,
+                last_day=until,
+                call_sid=call_sid,
+                though_held=though_held,
+            )
+            if chosen := offers.choose(slot for slot in slots if suits(slot)):
+                return chosen
+            day = until + timedelta(days=1)
+        return []
+
+    return await look() if though_held else await _held(office, service, look, call_sid)
+
+
+async def instead(
+    office: Office, service: Service, providers: Sequence[Provider], start: datetime, call_sid: str
+) -> list[Slot]:
+    """Times in place of one that is gone: of the same day if it has any, else the soonest; held."""
+    day = start.date()
+
+    async def look(*, though_held: bool = False) -> list[Slot]:
+        slots = await office.schedule.free(
+            office.practice,
+            service,
+            providers,
+            first_day=day,
+            last_day=day + LOOK_AHEAD,
+            call_sid=call_sid,
+            though_held=though_held,
+        )
+        same_day = [slot for slot in slots if slot.start.date() == day]
+        return offers.nearest(same_day, start) if same_day else offers.choose(slots)
+
+    others = await _held(office, service, look, call_sid)
+    return others or await look(though_held=True)
+
+
+async def _held(office: Office, service: Service, look: Look, call_sid: str) -> list[Slot]:
+    """What is to be offered, held as far as it can be.
+
+    Where somebody else was quicker one looks once more: what is theirs is not seen any more then.
+    """
+    found = await look()
+    for _ in range(2):
+        held = await _hold(office, service, found, call_sid)
+        if held is None:
+            return found
+        if len(held) == len(found):
+            return held
+        again = await look()
+        if again == found:  # a calendar that holds nothing
+            break
+        found = again
+    return held or found
+
+
+async def _hold(
+    office: Office, service: Service, slots: list[Slot], call_sid: str
+) -> list[Slot] | None:
+    """Those that are held now; None where nothing could be written."""
+    if not slots or not call_sid:
+        return slots
+    try:
+        async with asyncio.timeout(HOLD_WITHIN_S) as bound:
+            return await office.schedule.hold(office.practice, service, slots, call_sid=call_sid)
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        reason = "took too long"
+    except ToolError as error:
+        reason = error.reason or error.code
+    log.warning("offer_not_held", reason=reason)
+    return None
