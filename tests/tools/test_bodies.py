@@ -1,45 +1,39 @@
+import asyncio
 import json
-import re
-import typing
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from tools.booking import Booked, SlotTaken, book_appointment
+from tests.tools.desk import ANN, NOW, Desk
+from tools.answers import Booked, SlotTaken
 from tools.calendar import Calendar
-from tools.catalog import CATALOG, QUEUED, decode_arguments
+from tools.catalog import CATALOG, decode_arguments
 from tools.database import open_engine
 from tools.errand import Errand
-from tools.errors import BadArguments, LeaseLost, ToolError, Unavailable
-from tools.lookup import Found, NothingFree, Offers, Unclear, find_slots, lookup_appointment
-
-ANN = {
-    "service": "cleaning",
-    "start": "2026-12-01T09:30-05:00",
-    "patient_name": "Ann Lee",
-    "phone": "555 010 0122",
-}
+from tools.errors import BadArguments, ToolError, Unavailable
+from tools.ledger import Ledger
+from tools.lookup import Found, NothingFree, Offers
+from tools.office import Office, Unclear, the_facts
+from tools.schedule import Slot
 
 
-def asked(tool: str, **arguments: Any) -> Any:
-    return decode_arguments(CATALOG[tool], json.dumps(arguments))
+def starts(found: Any) -> list[str]:
+    return [offer.start[11:16] for offer in found.offers]
 
 
-async def find(calendar: Calendar, errand: Errand, **arguments: Any) -> Any:
-    return await find_slots(asked("find_slots", **arguments), calendar, errand)
+async def find(desk: Desk, **arguments: Any) -> Any:
+    return await desk.ask("find_slots", **arguments)
 
 
-async def book(calendar: Calendar, errand: Errand, **changes: Any) -> Any:
-    return await book_appointment(asked("book_appointment", **(ANN | changes)), calendar, errand)
+async def book(desk: Desk, **changes: Any) -> Any:
+    return await desk.ask("book_appointment", **(ANN | changes))
 
 
-async def test_three_times_well_apart_are_offered_and_said(
-    calendar: Calendar, errand: Errand
-) -> None:
-    found = await find(
-        calendar, errand, service="cleaning", from_day="2026-12-01", to_day="2026-12-01"
-    )
+async def test_three_times_well_apart_are_offered_and_said(desk: Desk) -> None:
+    found = await find(desk, service="cleaning", from_day="2026-12-01", to_day="2026-12-01")
 
     assert isinstance(found, Offers)
     assert [offer.start for offer in found.offers] == [
@@ -53,32 +47,22 @@ async def test_three_times_well_apart_are_offered_and_said(
     )
 
 
-async def test_without_a_day_the_soonest_times_are_offered(
-    calendar: Calendar, errand: Errand
-) -> None:
-    found = await find(calendar, errand, service="a teeth cleaning, please")
+async def test_without_a_day_the_soonest_times_are_offered(desk: Desk) -> None:
+    found = await find(desk, service="a teeth cleaning, please")
 
     assert found.offers[0].start == "2026-11-23T08:00-05:00"
     assert found.say.startswith("I have tomorrow, Monday at eight")
 
 
-async def test_the_afternoon_and_the_provider_one_wants_are_respected(
-    calendar: Calendar, errand: Errand
-) -> None:
-    found = await find(
-        calendar, errand, service="filling", part_of_day="afternoon", provider="Dr. Okafor"
-    )
+async def test_the_afternoon_and_the_provider_one_wants_are_respected(desk: Desk) -> None:
+    found = await find(desk, service="filling", part_of_day="afternoon", provider="Dr. Okafor")
 
     assert {offer.provider for offer in found.offers} == {"Doctor Okafor"}
     assert all(int(offer.start[11:13]) >= 12 for offer in found.offers)
 
 
-async def test_a_day_that_is_full_or_closed_is_answered_with_the_next_times(
-    calendar: Calendar, errand: Errand
-) -> None:
-    found = await find(
-        calendar, errand, service="cleaning", from_day="2026-11-26", to_day="2026-11-26"
-    )
+async def test_a_day_that_is_full_or_closed_is_answered_with_the_next_times(desk: Desk) -> None:
+    found = await find(desk, service="cleaning", from_day="2026-11-26", to_day="2026-11-26")
 
     assert isinstance(found, Offers)
     assert found.say.startswith(
@@ -86,18 +70,16 @@ async def test_a_day_that_is_full_or_closed_is_answered_with_the_next_times(
     )
 
 
-async def test_beyond_the_horizon_nothing_is_free(calendar: Calendar, errand: Errand) -> None:
-    found = await find(calendar, errand, service="emergency", from_day="2027-12-01")
+async def test_beyond_the_horizon_nothing_is_free(desk: Desk) -> None:
+    found = await find(desk, service="emergency", from_day="2027-12-01")
 
     assert isinstance(found, NothingFree)
     assert "an emergency visit" in found.say
 
 
-async def test_an_unknown_service_or_provider_is_a_question_not_an_error(
-    calendar: Calendar, errand: Errand
-) -> None:
-    service = await find(calendar, errand, service="crown")
-    provider = await find(calendar, errand, service="filling", provider="Doctor Smith")
+async def test_an_unknown_service_or_provider_is_a_question_not_an_error(desk: Desk) -> None:
+    service = await find(desk, service="crown")
+    provider = await find(desk, service="filling", provider="Doctor Smith")
 
     assert isinstance(service, Unclear)
     assert "cleaning" in service.choices
@@ -114,14 +96,14 @@ async def test_an_unknown_service_or_provider_is_a_question_not_an_error(
     ],
 )
 async def test_days_that_cannot_be_are_given_back_to_the_model(
-    calendar: Calendar, errand: Errand, days: dict[str, str]
+    desk: Desk, days: dict[str, str]
 ) -> None:
     with pytest.raises(BadArguments, match="_day"):
-        await find(calendar, errand, service="cleaning", **days)
+        await find(desk, service="cleaning", **days)
 
 
-async def test_a_past_first_day_means_from_today_on(calendar: Calendar, errand: Errand) -> None:
-    found = await find(calendar, errand, service="cleaning", from_day="2026-11-01")
+async def test_a_past_first_day_means_from_today_on(desk: Desk) -> None:
+    found = await find(desk, service="cleaning", from_day="2026-11-01")
 
     assert found.offers[0].start == "2026-11-23T08:00-05:00"
 
@@ -129,10 +111,8 @@ async def test_a_past_first_day_means_from_today_on(calendar: Calendar, errand: 
 @pytest.mark.parametrize(
     "start", ["2026-12-01T09:30-05:00", "2026-12-01T09:30", "2026-12-01T14:30Z"]
 )
-async def test_a_booking_is_confirmed_in_words_and_figures(
-    calendar: Calendar, errand: Errand, start: str
-) -> None:
-    booked = await book(calendar, errand, start=start)
+async def test_a_booking_is_confirmed_in_words_and_figures(desk: Desk, start: str) -> None:
+    booked = await book(desk, start=start)
 
     assert isinstance(booked, Booked)
     assert booked.say == (
@@ -143,42 +123,34 @@ async def test_a_booking_is_confirmed_in_words_and_figures(
     assert booked.minutes == 30
 
 
-async def test_asking_twice_in_other_words_gives_the_same_appointment(
-    calendar: Calendar, errand: Errand
-) -> None:
-    first = await book(calendar, errand)
+async def test_asking_twice_in_other_words_gives_the_same_appointment(desk: Desk) -> None:
+    first = await book(desk)
     again = await book(
-        calendar, errand, patient_name="ann lee", phone="+15550100122", start="2026-12-01T14:30Z"
+        desk, patient_name="ann lee", phone="+15550100122", start="2026-12-01T14:30Z"
     )
 
     assert again == first
 
 
-async def test_a_taken_time_is_answered_with_the_nearest_ones(
-    calendar: Calendar, errand: Errand
-) -> None:
+async def test_a_taken_time_is_answered_with_the_nearest_ones(desk: Desk) -> None:
     for n in range(2):
-        await book(calendar, errand, patient_name=f"Early Bird {n}")
+        await book(desk, patient_name=f"Early Bird {n}")
 
-    taken = await book(calendar, errand)
+    taken = await book(desk)
 
     assert isinstance(taken, SlotTaken)
     assert [offer.start[11:16] for offer in taken.offers] == ["08:30", "09:00", "10:00"]
     assert taken.say.startswith("That time is not free any more. I could offer Tuesday")
 
 
-async def test_a_closed_day_is_answered_with_the_soonest_times_after_it(
-    calendar: Calendar, errand: Errand
-) -> None:
-    taken = await book(calendar, errand, start="2026-11-26T09:30")
+async def test_a_closed_day_is_answered_with_the_soonest_times_after_it(desk: Desk) -> None:
+    taken = await book(desk, start="2026-11-26T09:30")
 
     assert taken.offers[0].start == "2026-11-27T08:00-05:00"
 
 
-async def test_far_beyond_the_horizon_there_is_nothing_to_offer(
-    calendar: Calendar, errand: Errand
-) -> None:
-    taken = await book(calendar, errand, start="2028-11-27T09:30")
+async def test_far_beyond_the_horizon_there_is_nothing_to_offer(desk: Desk) -> None:
+    taken = await book(desk, start="2028-11-27T09:30")
 
     assert taken.offers == ()
 
@@ -193,31 +165,20 @@ async def test_far_beyond_the_horizon_there_is_nothing_to_offer(
     ],
 )
 async def test_what_cannot_be_booked_is_given_back_to_the_model(
-    calendar: Calendar, errand: Errand, changes: dict[str, str]
+    desk: Desk, changes: dict[str, str]
 ) -> None:
     with pytest.raises(BadArguments):
-        await book(calendar, errand, **changes)
+        await book(desk, **changes)
 
 
-async def test_an_unknown_service_books_nothing(calendar: Calendar, errand: Errand) -> None:
-    assert isinstance(await book(calendar, errand, service="crown"), Unclear)
+async def test_an_unknown_service_books_nothing(desk: Desk) -> None:
+    assert isinstance(await book(desk, service="crown"), Unclear)
 
 
-async def test_a_worker_that_lost_its_lease_books_nothing(calendar: Calendar) -> None:
-    frozen = Errand(practice="hillside", still_mine=lambda: False)
+async def test_appointments_are_found_by_number_however_it_is_said(desk: Desk) -> None:
+    await book(desk)
 
-    with pytest.raises(LeaseLost):
-        await book(calendar, frozen)
-
-
-async def test_appointments_are_found_by_number_however_it_is_said(
-    calendar: Calendar, errand: Errand
-) -> None:
-    await book(calendar, errand)
-
-    found = await lookup_appointment(
-        asked("lookup_appointment", phone="1-555-010-0122"), calendar, errand
-    )
+    found = await desk.ask("lookup_appointment", phone="1-555-010-0122")
 
     assert isinstance(found, Found)
     [appointment] = found.appointments
@@ -228,102 +189,144 @@ async def test_appointments_are_found_by_number_however_it_is_said(
     )
 
 
-async def test_no_appointment_is_an_answer(calendar: Calendar, errand: Errand) -> None:
-    found = await lookup_appointment(
-        asked("lookup_appointment", phone="5550109999"), calendar, errand
-    )
+async def test_no_appointment_is_an_answer(desk: Desk) -> None:
+    found = await desk.ask("lookup_appointment", phone="5550109999")
 
     assert found.appointments == ()
     assert found.say == "I find no coming appointment under that number."
 
 
-async def test_practices_do_not_see_each_other(calendar: Calendar) -> None:
+async def test_what_is_held_for_one_call_is_not_offered_to_another(desk: Desk) -> None:
+    day = {"service": "cleaning", "from_day": "2026-12-01", "to_day": "2026-12-01"}
+
+    first = await find(desk, call_sid="CA1", **day)
+    again = await find(desk, call_sid="CA1", **day)
+    second = await find(desk, call_sid="CA2", **day)
+
+    assert again == first
+    assert starts(first) == ["08:00", "10:00", "12:00"]
+    assert not {(offer.start, offer.provider) for offer in first.offers} & {
+        (offer.start, offer.provider) for offer in second.offers
+    }
+
+
+async def test_a_held_time_is_the_callers_who_was_offered_it(desk: Desk) -> None:
+    wanted = {"provider": "Maya Torres", "service": "whitening consultation"}
+    day = {"from_day": "2026-12-01", "to_day": "2026-12-01"}
+    offered = await find(desk, call_sid="CA1", **wanted, **day)
+    start = offered.offers[0].start
+
+    refused = await book(desk, call_sid="CA2", start=start, **wanted)
+    made = await book(desk, call_sid="CA1", start=start, **wanted)
+
+    assert isinstance(refused, SlotTaken)
+    assert isinstance(made, Booked)
+
+
+async def test_times_offered_in_place_of_a_taken_one_are_held_too(desk: Desk) -> None:
+    for n in range(2):
+        await book(desk, patient_name=f"Early Bird {n}")
+    taken = await book(desk, call_sid="CA1")
+    whoever = {"call_sid": "CA2", "patient_name": "Ben Lee", "start": taken.offers[0].start}
+
+    refused = await book(desk, **whoever, provider=taken.offers[0].provider)
+
+    assert isinstance(refused, SlotTaken)
+
+
+class Wayward:
+    """The calendar, with a way of holding of its own."""
+
+    def __init__(self, calendar: Calendar, hold: Callable[..., Awaitable[list[Slot]]]) -> None:
+        self._calendar = calendar
+        self.hold = hold
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._calendar, name)
+
+
+async def _unavailable(*_: Any, **__: Any) -> list[Slot]:
+    raise Unavailable("The calendar cannot be reached just now.", reason="locked")
+
+
+async def _never_ends(*_: Any, **__: Any) -> list[Slot]:
+    await asyncio.Event().wait()
+    return []
+
+
+async def _holds_nothing(*_: Any, **__: Any) -> list[Slot]:
+    return []
+
+
+@pytest.mark.parametrize("hold", [_unavailable, _never_ends, _holds_nothing])
+async def test_times_that_cannot_be_held_are_offered_all_the_same(
+    desk: Desk, calendar: Calendar, hold: Callable[..., Awaitable[list[Slot]]]
+) -> None:
+    wayward = msgspec.structs.replace(desk.office, schedule=Wayward(calendar, hold))
+
+    found = await find(Desk(wayward, desk.ledger), service="cleaning", from_day="2026-12-01")
+
+    assert starts(found) == ["08:00", "10:00", "12:00"]
+
+
+async def test_who_was_slower_by_a_moment_is_offered_other_times(
+    desk: Desk, calendar: Calendar
+) -> None:
+    async def after_another(practice: Any, service: Any, slots: Any, *, call_sid: str) -> Any:
+        """Somebody else holds the same times between the look and the hold, once."""
+        if not rivals:
+            rivals.append(await calendar.hold(practice, service, slots, call_sid="CA9"))
+        return await calendar.hold(practice, service, slots, call_sid=call_sid)
+
+    rivals: list[list[Slot]] = []
+    wayward = msgspec.structs.replace(desk.office, schedule=Wayward(calendar, after_another))
+
+    found = await find(Desk(wayward, desk.ledger), service="cleaning", from_day="2026-12-01")
+
+    theirs = {(slot.start.isoformat(timespec="minutes"), slot.provider.name) for slot in rivals[0]}
+    assert len(theirs) == 3
+    assert len(found.offers) == 3
+    assert not theirs & {(offer.start, offer.provider) for offer in found.offers}
+
+
+async def test_when_all_that_is_left_is_held_it_is_offered_rather_than_nothing(
+    desk: Desk, calendar: Calendar
+) -> None:
+    office = desk.office
+    facts, practice = office.facts, office.practice
+    short = msgspec.structs.replace(practice, horizon_days=1)  # until tomorrow
+    narrow = msgspec.structs.replace(office, facts=msgspec.structs.replace(facts, practice=short))
+    [service] = [each for each in facts.services if each.name == "cleaning"]
+    tomorrow = office.today() + timedelta(days=1)
+    for provider in facts.who_does(service):
+        slots = await calendar.free(
+            practice, service, [provider], first_day=tomorrow, last_day=tomorrow
+        )
+        await calendar.hold(practice, service, slots, call_sid=f"CA-{provider.id}")
+
+    found = await find(Desk(narrow, desk.ledger), service="cleaning")
+
+    assert found.say.startswith("Someone else is just choosing, but I may have tomorrow, Monday at")
+    assert len(found.offers) == 3
+
+
+async def test_a_practice_that_was_never_entered_is_our_mistake(calendar: Calendar) -> None:
     with pytest.raises(ToolError) as refused:
-        await find(calendar, Errand(practice="valley"), service="cleaning")
+        await the_facts(calendar.practices, "valley")
 
     assert refused.value.code == "internal"
 
 
 async def test_a_database_without_tables_is_unavailable_and_says_nothing_of_a_patient(
-    tmp_path: Any, errand: Errand
+    tmp_path: Any, office: Office, errand: Errand
 ) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/empty.db")
+    elsewhere = msgspec.structs.replace(office, schedule=Calendar(engine, now=lambda: NOW))
+    asked = decode_arguments(CATALOG["book_appointment"], json.dumps(ANN))
 
     with pytest.raises(Unavailable) as refused:
-        await book(Calendar(engine), errand)
+        await Desk(elsewhere, Ledger(engine)).run("book_appointment", asked, errand)
     await engine.dispose()
 
     assert "Ann" not in repr(refused.value)
     assert "Ann" not in repr(refused.value.__cause__)
-
-
-# --- what is written to be spoken --------------------------------------------------------------
-
-UNSPEAKABLE = re.compile(r"[0-9*_#`|<>{}\[\]\\/@&%$€~^=+]|\s{2,}|\n|https?:|--")
-"""Figures, signs and markup: a voice reads them out, or in a way nobody expects."""
-
-
-def says(result: Any) -> list[str]:
-    """Every ``say`` of a result, however deep."""
-    match result:
-        case dict():
-            own = [text for key, text in result.items() if key == "say"]
-            return own + [text for value in result.values() for text in says(value)]
-        case list() | tuple():
-            return [text for each in result for text in says(each)]
-        case _:
-            return []
-
-
-async def every_result(calendar: Calendar, errand: Errand) -> list[Any]:
-    """One of each sort of answer, and of each sort of time."""
-    results = [
-        await find(calendar, errand, service="cleaning"),
-        await find(calendar, errand, service="cleaning", from_day="2026-12-07"),
-        await find(calendar, errand, service="filling", part_of_day="afternoon"),
-        await find(
-            calendar, errand, service="cleaning", from_day="2026-11-26", to_day="2026-11-26"
-        ),
-        await find(calendar, errand, service="emergency", from_day="2027-12-01"),
-        await find(calendar, errand, service="crown"),
-        await find(calendar, errand, service="filling", provider="Doctor Smith"),
-        await lookup_appointment(asked("lookup_appointment", phone="5550109999"), calendar, errand),
-    ]
-    for start in ("2026-11-23T08:00", "2026-12-01T09:30", "2026-12-01T13:30", "2027-02-03T12:00"):
-        results += [await book(calendar, errand, start=start) for _ in range(2)]
-        results += [
-            await book(calendar, errand, start=start, patient_name=f"Early Bird {letter}")
-            for letter in "ABC"
-        ]
-    results += [
-        await book(calendar, errand, start="2028-11-27T09:30"),
-        await lookup_appointment(asked("lookup_appointment", phone=ANN["phone"]), calendar, errand),
-    ]
-    return results
-
-
-async def test_no_result_says_what_a_voice_cannot_read(calendar: Calendar, errand: Errand) -> None:
-    results = await every_result(calendar, errand)
-
-    sorts = {type(result) for result in results}
-    assert sorts == {Booked, SlotTaken, Offers, NothingFree, Unclear, Found}
-    said = [text for result in results for text in says(msgspec.to_builtins(result))]
-    assert len(said) > 40
-    assert [text for text in said if UNSPEAKABLE.search(text)] == []
-
-
-@pytest.mark.parametrize("text", [tool.fallback for tool in QUEUED.values() if tool.fallback])
-def test_no_fallback_says_what_a_voice_cannot_read(text: str) -> None:
-    assert not UNSPEAKABLE.search(text)
-
-
-@pytest.mark.parametrize("body", [book_appointment, find_slots, lookup_appointment])
-def test_an_effect_comes_true_by_a_word_its_body_knows_and_every_answer_has_something_to_say(
-    body: Any,
-) -> None:
-    answer = typing.get_type_hints(body)["return"]
-    sorts = typing.get_args(answer) or (answer,)
-    words = {msgspec.inspect.type_info(sort).tag for sort in sorts}
-
-    assert set(CATALOG[body.__name__].came_true) <= words
-    assert all("say" in sort.__struct_fields__ for sort in sorts)
