@@ -23,6 +23,7 @@ from bridge.call.commands import (
     ConnectAgent,
     End,
     FetchPhrase,
+    GiveUpTool,
     HangUp,
     NextStep,
     PlayVoice,
@@ -45,11 +46,14 @@ from bridge.errors import AgentUnavailable, BridgeError, CallHeldElsewhere, Stat
 from bridge.ports import Agent, Caller, OpenAgent, Persona, Phrases, Recorder, Tools
 from bridge.saver import Keeper, Saver
 from bridge.wire import deepgram, twilio
-from tools.contract import Failed, ToolJob, ToolOutcome
+from tools.catalog import CATALOG
+from tools.contract import IN_DOUBT, Failed, ToolJob, ToolOutcome
 from tools.errors import ToolError
 
 PIECE_BYTES: Final = 4000
 """Phrases go to Twilio in pieces of half a second."""
+LAST_JOBS_S: Final = 2.0
+"""So long after the call its last jobs may take to be queued: more than the queue itself tries."""
 
 _FRAMES: Final = frozenset({twilio.Media, AgentAudio})
 """Events that come by the hundred a second; hardly ever one of them makes a wake-up earlier."""
@@ -98,6 +102,8 @@ class CallDriver:
         self._timer_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._partings: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        """Jobs of the bridge's own on their way to the queue: a call that ends cancels none."""
         self._over = asyncio.Event()
         self._reason = ""
         self._log = log.bind(
@@ -130,7 +136,6 @@ class CallDriver:
             await self._over.wait()
         finally:
             self._stop_timer()
-            self._tools.detach(call_sid, self._outcome)
             self._close_agent()
             watcher.cancel()
             saver.cancel()
@@ -140,8 +145,13 @@ class CallDriver:
         return self._reason
 
     async def finish(self) -> None:
-        """The last save and the agent's goodbye, once the caller's socket needs nobody."""
+        """The last save, the last jobs, the agent's goodbye: the caller's socket needs nobody."""
         await self._saver.finish(self.session.conversation.ended)
+        if self._errands:
+            _, late = await asyncio.wait(self._errands, timeout=LAST_JOBS_S)
+            for task in late:
+                task.cancel()
+        self._tools.detach(self.session.conversation.call_sid, self._outcome)
         await asyncio.gather(*self._partings, return_exceptions=True)
         self._tell_the_log()
 
@@ -224,6 +234,8 @@ class CallDriver:
         self.feed(lost)
 
     def _outcome(self, outcome: ToolOutcome) -> None:
+        if self._over.is_set():
+            return
         self._log.info(
             "outcome",
             function_call_id=outcome.function_call_id,
@@ -269,7 +281,10 @@ class CallDriver:
                     function_call_id=command.job.function_call_id,
                     tool=command.job.tool,
                 )
-                self._begin(self._submit(command.job))
+                ours = CATALOG[command.job.tool].internal
+                self._begin(self._submit(command.job), among=self._errands if ours else None)
+            case GiveUpTool():
+                self._begin(self._give_up(command.job))
             case CancelTool():
                 self._begin(self._cancel(command))
             case ConnectAgent():
@@ -362,6 +377,9 @@ class CallDriver:
         except ToolError as error:  # it then runs in vain
             self._log.info("tool_not_cancelled", code=error.code, tool=unwanted.tool)
 
+    async def _give_up(self, job: ToolJob) -> None:
+        self._outcome(await self._tools.give_up(job))
+
     async def _submit(self, job: ToolJob) -> None:
         try:
             await self._tools.submit(job)
@@ -372,7 +390,7 @@ class CallDriver:
                     function_call_id=job.function_call_id,
                     tool=job.tool,
                     # Redis fell silent after it may have taken the job (tools/queue.py).
-                    code="doubt" if job.effect and error.retryable else error.code,
+                    code=IN_DOUBT if job.effect and error.retryable else error.code,
                     say=error.say,
                 )
             )

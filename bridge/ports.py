@@ -38,6 +38,7 @@ class Tools(Protocol):
     def attach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
     def detach(self, call_sid: str, deliver: Callable[[ToolOutcome], None]) -> None: ...  # noqa: D102
     async def submit(self, job: ToolJob) -> None: ...  # noqa: D102
+    async def give_up(self, job: ToolJob) -> ToolOutcome: ...  # noqa: D102 - never for long
     async def cancel(self, call_sid: str, function_call_id: str, tool: str) -> bool: ...  # noqa: D102
 
 

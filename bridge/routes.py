@@ -172,9 +172,11 @@ async def _next_document(desk: Desk, form: Mapping[str, str]) -> str:
     if state is None or profile is None:
         return twiml.say_and_hang_up(GOODBYE)
     log.info("call_resumed", call_sid=call_sid, next_step=state.next_step, ended=state.ended)
+    if state.next_step == "transfer" and profile.transfer_number is not None:
+        return twiml.dial(profile.transfer_number)  # she was told so
     if state.next_step == "apology":
         return _human(profile)
-    if state.next_step == "human":
+    if state.next_step in ("human", "transfer"):
         return _human(profile, after_apology=True)
     if state.next_step == "hangup":
         return twiml.hangup()

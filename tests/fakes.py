@@ -159,6 +159,10 @@ class FakeTools:
     def __init__(self) -> None:
         self.jobs: list[ToolJob] = []
         self.cancelled: list[str] = []
+        self.given_up: list[str] = []
+        self.says_of_what_is_given_up: ToolOutcome | None = None
+        """Without it the queue is silent, as if Redis were away."""
+        self.takes_s = 0.0
         self.refuses_with: ToolError | None = None
         self.answers_at_once: ToolOutcome | None = None
         self._deliver: dict[str, Callable[[ToolOutcome], None]] = {}
@@ -175,11 +179,20 @@ class FakeTools:
         return bool(self._deliver)
 
     async def submit(self, job: ToolJob) -> None:
+        if self.takes_s:
+            await asyncio.sleep(self.takes_s)
         if self.refuses_with is not None:
             raise self.refuses_with
         self.jobs.append(job)
         if self.answers_at_once is not None:
             self.answer(self.answers_at_once)
+
+    async def give_up(self, job: ToolJob) -> ToolOutcome:
+        self.given_up.append(job.function_call_id)
+        if self.says_of_what_is_given_up is None:
+            await asyncio.Event().wait()
+        assert self.says_of_what_is_given_up is not None
+        return self.says_of_what_is_given_up
 
     async def cancel(self, call_sid: str, function_call_id: str, tool: str) -> bool:
         if self.refuses_with is not None:

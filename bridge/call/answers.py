@@ -1,7 +1,8 @@
 """What the agent is told of its function calls, and what the conversation keeps of them.
 
 Checks arguments before anything is queued, so that a wrong request is answered at once. Leaves
-deadlines to ``functions`` and the doing to the workers.
+deadlines to ``functions``, the doing to the workers, and what is said of an effect that was decided
+when nobody waited any more to ``news``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,20 +10,23 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import UNSET
 
-from bridge.call.commands import CancelTool, Command, RunTool
+from bridge.call.commands import CancelTool, Command, GiveUpTool, RunTool
 from bridge.call.conversation import Conversation, FunctionCallNote
-from bridge.call.functions import FunctionCalls, Pending
-from bridge.call.local import LOCAL
+from bridge.call.deeds import may_come_true
+from bridge.call.functions import FunctionCalls, Open, Pending
+from bridge.call.leaving import Leaving
+from bridge.call.local import LOCAL, Here
+from bridge.call.manners import Manners
+from bridge.call.news import News
+from bridge.call.told import Told
 from bridge.wire import deepgram
 from tools.catalog import Tool, decode_arguments, has_happened
-from tools.contract import Done, Failed, ToolJob, ToolOutcome
+from tools.contract import IN_DOUBT, Done, Failed, ToolJob, ToolOutcome, is_final
 from tools.errors import BadArguments
 from tools.meaning import effect_key
 
-_COMPLETED_LATER = (
-    "For your information, not to be read out word by word: the earlier request to {tool} has "
-    "been completed after all. Its result: {content} Tell the caller at the next opportunity."
-)
+JOINED = "joined"
+"""Outcome of a function call whose wish was asked again: the answer stands at the later one."""
 
 
 class Answers:
@@ -34,7 +38,10 @@ class Answers:
         functions: FunctionCalls,
         catalog: Mapping[str, Tool],
         *,
-        details: tuple[str, ...] = (),
+        manners: Manners,
+        leaving: Leaving,
+        news: News,
+        told: Told,
     ) -> None:
         self.late = 0
         """Outcomes nobody waited for any more."""
@@ -43,7 +50,12 @@ class Answers:
         self._conversation = conversation
         self._functions = functions
         self._catalog = catalog
-        self._details = details
+        self._manners = manners
+        self._leaving = leaving
+        self._news = news
+        self._told = told
+
+    # --- asked -------------------------------------------------------------------------------
 
     def ask(self, asked: Iterable[deepgram.FunctionCall], now: float, at_s: float) -> list[Command]:
         """Queue what can be queued, answer the rest; what is pending already is not asked again."""
@@ -74,82 +86,147 @@ class Answers:
         except BadArguments as wrong:
             return self._refuse(call, wrong.code, wrong.say, at_s)
         if tool.place == "call":
-            content = LOCAL[tool.name](self._conversation, decoded, at_s, self._details)
-            done = Done(function_call_id=call.id, tool=tool.name, content=content)
-            self._note(done, at_s)
-            return [_response(call.id, tool.name, content, call.thought_signature or None)]
-        practice = self._conversation.practice
-        key = effect_key(tool, practice, decoded)
-        pending = Pending(
-            function_call_id=call.id,
-            tool=tool,
-            asked_at=now,
-            deadline_at=now + tool.budget_s,
-            thought_signature=call.thought_signature or None,
-            wish=key or _wish(tool, arguments),
-        )
-        known = self._functions.take_known(pending.wish)
-        if known is not None:
-            return self._respond(known, pending, at_s)
-        if self._functions.join(pending):
-            return []
-        self._functions.ask(pending)
+            return self._do_here(call, tool, decoded, now, at_s)
+        key = self._effect_key(tool, decoded)
         job = ToolJob(
             function_call_id=call.id,
             call_sid=self._conversation.call_sid,
-            practice=practice,
+            practice=self._conversation.practice,
             tool=tool.name,
             arguments=arguments,
             budget_s=tool.budget_s,
             effect=tool.effect,
             idempotency_key=key,
         )
+        pending = Pending(
+            function_call_id=call.id,
+            tool=tool,
+            job=job,
+            asked_at=now,
+            thought_signature=call.thought_signature or None,
+            wish=key or _wish(tool, arguments),
+        )
+        known = self._functions.take_known(pending.wish)
+        if known is not None:
+            return self._respond(known, pending, at_s)
+        carried = self._functions.join(pending)
+        if carried is not None:
+            self._close(carried, at_s)
+            return []
+        self._functions.ask(pending)
         return [RunTool(job=job)]
 
-    def answer(
-        self, outcome: ToolOutcome, at_s: float, *, agent_listens: bool
-    ) -> list[Command] | None:
+    def _do_here(
+        self,
+        call: deepgram.FunctionCall,
+        tool: Tool,
+        decoded: msgspec.Struct,
+        now: float,
+        at_s: float,
+    ) -> list[Command]:
+        here = Here(
+            conversation=self._conversation,
+            manners=self._manners,
+            leaving=self._leaving,
+            now=now,
+            at_s=at_s,
+        )
+        content = LOCAL[tool.name](here, decoded)
+        self._note(Done(function_call_id=call.id, tool=tool.name, content=content), at_s)
+        return [_response(call.id, tool.name, content, call.thought_signature or None)]
+
+    def adopt(self) -> None:
+        """What an earlier stream of the call left open or in doubt may come true in this one."""
+        for note in self._conversation.function_calls:
+            tool = self._catalog.get(note.tool)
+            if tool is None or not may_come_true(note):
+                continue
+            try:
+                key = self._effect_key(tool, decode_arguments(tool, note.arguments))
+            except BadArguments:  # never queued
+                continue
+            self._functions.adopt(note.function_call_id, tool, key)
+
+    # --- answered ----------------------------------------------------------------------------
+
+    def answer(self, outcome: ToolOutcome, now: float, at_s: float) -> list[Command] | None:
         """Hand an outcome to whoever waits for it; None if nobody does and nothing changed.
 
-        An effect that came true after its function call was given up or withdrawn is told to the
-        agent as a fact. What an earlier session of the agent had asked is kept: the next one reads
-        it in its history, or is answered with it when it asks the same again.
+        An effect that was decided after its function call was answered with a doubt, given up or
+        withdrawn is news. What an earlier session of the agent had asked is kept: the next one
+        reads it in its history, or is answered with it when it asks the same again.
         """
-        pending = self._functions.answer(outcome.function_call_id)
+        job_id = outcome.function_call_id
+        pending = self._functions.answer(job_id) or self._functions.joined(outcome)
         if pending is not None:
-            if isinstance(outcome, Failed) and outcome.code == "doubt":
+            if not is_final(outcome):
                 self._functions.doubt(pending)
-            return self._respond(outcome, pending, at_s)
-        carried = self._functions.was_carried(outcome.function_call_id)
-        joined = self._functions.arrived(outcome)
-        orphan = self._functions.take_orphan(outcome.function_call_id)
+            return self._respond(self._in_truth(outcome, pending, at_s), pending, at_s)
+        carried = self._functions.arrived(outcome)
+        known = self._functions.open_effect(outcome)
         if carried:
             self._note(outcome, at_s)
-        if joined is not None:
-            return self._respond(outcome, joined, at_s)
-        if not carried:
+        else:
             self.late += 1
-        if orphan is None or not isinstance(outcome, Done):
+        if known is None or not is_final(outcome):
             return [] if carried else None
-        self._note(outcome, at_s)
-        self.effects_done += has_happened(orphan, outcome.content)
-        if not agent_listens:
+        return self._decided(outcome, known, now, at_s)
+
+    def _in_truth(self, outcome: ToolOutcome, pending: Pending, at_s: float) -> ToolOutcome:
+        """While an earlier request of the same may come true, "not done" is only half of it."""
+        if isinstance(outcome, Done) or not is_final(outcome):
+            return outcome
+        earlier = self._functions.readdress(pending.wish, pending.function_call_id)
+        for job_id, asked_as in earlier.items():
+            self._close(asked_as, at_s)
+            outcome = msgspec.structs.replace(
+                outcome, function_call_id=job_id, code=IN_DOUBT, say=pending.tool.fallback
+            )
+        return outcome
+
+    def _decided(self, outcome: ToolOutcome, known: Open, now: float, at_s: float) -> list[Command]:
+        """It is known what became of an effect that nobody waits for."""
+        happened = _happened(known.tool, outcome)
+        if not happened and self._functions.wanted_again(known.wish):
+            self._close(known.asked_as, at_s)
             return []
-        fact = _COMPLETED_LATER.format(tool=orphan.name, content=outcome.content)
-        return [deepgram.UpdatePrompt(prompt=fact)]
+        again = self._functions.answer_wish(known.wish)
+        if again is not None:
+            # Asked again meanwhile, and this is what became of it: the same effect.
+            self._close(known.asked_as, at_s)
+            return self._respond(outcome, again, at_s)
+        named = msgspec.structs.replace(outcome, function_call_id=known.asked_as)
+        content = self._note(named, at_s)
+        self._settle(known.wish, at_s)
+        self.effects_done += happened
+        return [
+            self._news.add(
+                outcome,
+                known.tool,
+                asked_as=known.asked_as,
+                wish=known.wish,
+                content=content,
+                happened=happened,
+                now=now,
+            )
+        ]
 
     def expire(self, now: float, at_s: float) -> list[Command]:
         """Answer in the worker's place what nobody may wait for any longer."""
         commands: list[Command] = []
         for pending in self._functions.expired(now):
             no_answer = Failed(
-                function_call_id=pending.function_call_id,
+                function_call_id=pending.job.function_call_id,
                 tool=pending.tool.name,
-                code="doubt" if pending.tool.effect else "budget_spent",
+                code=IN_DOUBT if pending.tool.effect else "budget_spent",
                 say=pending.tool.fallback,
             )
             commands += self._respond(no_answer, pending, at_s)
         return commands
+
+    def last_moments(self, now: float) -> list[Command]:
+        """Ask what is true of the jobs whose time is nearly over."""
+        return [GiveUpTool(job=job) for job in self._functions.to_give_up(now)]
 
     def withdraw(self, function_call_ids: Iterable[str], at_s: float) -> list[Command] | None:
         """The agent dropped them; None if none of them was waited for.
@@ -163,9 +240,8 @@ class Answers:
                 continue
             commands = commands or []
             if not pending.tool.effect:
-                commands.append(
-                    CancelTool(function_call_id=function_call_id, tool=pending.tool.name)
-                )
+                job_id = pending.job.function_call_id
+                commands.append(CancelTool(function_call_id=job_id, tool=pending.tool.name))
             self._conversation.answer(
                 function_call_id, response=None, at_s=at_s, outcome="cancelled"
             )
@@ -178,6 +254,8 @@ class Answers:
                 function_call_id, response=None, at_s=at_s, outcome="agent_lost"
             )
 
+    # --- how it is told and kept -------------------------------------------------------------
+
     def _refuse(
         self, call: deepgram.FunctionCall, code: str, say: str, at_s: float
     ) -> list[Command]:
@@ -187,15 +265,33 @@ class Answers:
 
     def _respond(self, outcome: ToolOutcome, pending: Pending, at_s: float) -> list[Command]:
         """Answer under the id that the agent waits for, which need not be the one that ran."""
+        tool = pending.tool
         answered = msgspec.structs.replace(outcome, function_call_id=pending.function_call_id)
+        if isinstance(answered, Failed) and not answered.say:
+            answered = msgspec.structs.replace(answered, say=tool.fallback)
         content = self._note(answered, at_s)
-        if isinstance(outcome, Done) and has_happened(pending.tool, outcome.content):
-            self.effects_done += 1
-        return [
-            _response(
-                pending.function_call_id, pending.tool.name, content, pending.thought_signature
+        happened = _happened(tool, outcome)
+        self.effects_done += happened
+        if tool.effect:
+            self._told.answered(
+                outcome,
+                asked_as=pending.function_call_id,
+                happened=happened,
+                content=content,
+                at_s=at_s,
             )
-        ]
+        if is_final(outcome):
+            self._settle(pending.wish, at_s)
+        return [_response(pending.function_call_id, tool.name, content, pending.thought_signature)]
+
+    def _settle(self, wish: str, at_s: float) -> None:
+        """This wish has its answer: under whatever other id it was asked, nothing is open."""
+        self._news.drop(wish)
+        for function_call_id in self._functions.decided(wish):
+            self._close(function_call_id, at_s)
+
+    def _close(self, function_call_id: str, at_s: float) -> None:
+        self._conversation.answer(function_call_id, response=None, at_s=at_s, outcome=JOINED)
 
     def _note(self, outcome: ToolOutcome, at_s: float) -> str:
         content, word = _as_content(outcome)
@@ -203,6 +299,14 @@ class Answers:
             outcome.function_call_id, response=content, at_s=at_s, outcome=word
         )
         return content
+
+    def _effect_key(self, tool: Tool, decoded: msgspec.Struct) -> str:
+        one = self._conversation
+        return effect_key(tool, one.practice, decoded, call_sid=one.call_sid)
+
+
+def _happened(tool: Tool, outcome: ToolOutcome) -> bool:
+    return isinstance(outcome, Done) and has_happened(tool, outcome.content)
 
 
 def _response(

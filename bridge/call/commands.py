@@ -9,10 +9,10 @@ from bridge.call.manners import VoiceContext
 from bridge.wire import deepgram, twilio
 from tools.contract import ToolJob
 
-NextStep = Literal["goodbye", "hangup", "human", "apology"]
+NextStep = Literal["goodbye", "hangup", "human", "apology", "transfer"]
 """What ``POST /twilio/resume`` does once our socket is closed: a goodbye; nothing more, for ours
-was heard; the practice's people, where it names a number, after an apology that was heard; or the
-same after one that Twilio says."""
+was heard; the practice's people, where it names a number, after an apology that was heard; the
+same after one that Twilio says; or at once, for the caller knows that she is put through."""
 
 
 class PlayVoice(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +48,19 @@ class FetchPhrase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunTool(msgspec.Struct, frozen=True, kw_only=True):
-    """Queue a job; answered by ``OutcomeArrived``, or by nobody."""
+    """Queue a job; answered by ``OutcomeArrived``, or by nobody.
+
+    One that the bridge asks for on its own behalf is sent even when the call ends.
+    """
+
+    job: ToolJob
+
+
+class GiveUpTool(msgspec.Struct, frozen=True, kw_only=True):
+    """Its time is nearly over: what is true of it? Answered by ``OutcomeArrived``, or by nobody.
+
+    What has not begun will never begin.
+    """
 
     job: ToolJob
 
@@ -78,7 +90,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     """The call is over for this session: save it and let go of everything."""
 
     reason: str
-    """Stable word: ``caller_hung_up caller_line_lost agent_lost caller_silent longest_call``."""
+    """Stable word: ``caller_hung_up caller_line_lost agent_lost agent_hung_up caller_silent
+    longest_call transferred``."""
 
 
 Command = (
@@ -88,6 +101,7 @@ Command = (
     | ConfigureAgent
     | FetchPhrase
     | RunTool
+    | GiveUpTool
     | CancelTool
     | Save
     | CloseAgent

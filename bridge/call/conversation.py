@@ -44,6 +44,12 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.sent_ms, len(self.text) * MS_PER_CHARACTER)
 
     @property
+    def heard_characters(self) -> float:
+        """How much of its text is known to have been heard by now, by share of audio."""
+        whole_ms = self.whole_ms
+        return len(self.text) * min(1.0, self.heard_ms / whole_ms) if whole_ms > 0 else 0.0
+
+    @property
     def heard_in_the_end_ms(self) -> float:
         """What the caller has heard of it, or will: what was sent, unless it was cut before."""
         return self.heard_ms if self.cut else self.sent_ms
@@ -82,7 +88,11 @@ class FunctionCallNote(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON text the agent was given; None while unanswered."""
     answered_s: float | None = None
     outcome: str = ""
-    """``done``, a failure's code, or ``cancelled``; empty while unanswered."""
+    """``done``, a failure's code, ``cancelled``, ``agent_lost``, or ``joined`` (the same was asked
+    again, and answered there); empty while unanswered."""
+    told_as: str = ""
+    """Of an effect, what the caller heard of it: ``done``, ``refused``, ``doubt``; empty: nothing.
+    """
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +223,15 @@ class Conversation(msgspec.Struct, kw_only=True):
         """Note the answer of a function call; an unknown id changes nothing."""
         self.function_calls = [
             msgspec.structs.replace(note, response=response, answered_s=at_s, outcome=outcome)
+            if note.function_call_id == function_call_id
+            else note
+            for note in self.function_calls
+        ]
+
+    def told(self, function_call_id: str, as_: str) -> None:
+        """Note what the caller heard of a function call; an unknown id changes nothing."""
+        self.function_calls = [
+            msgspec.structs.replace(note, told_as=as_)
             if note.function_call_id == function_call_id
             else note
             for note in self.function_calls

@@ -34,9 +34,12 @@ def may_come_true(note: FunctionCallNote) -> bool:
 
 def said_of(note: FunctionCallNote) -> str:
     """What of its answer is written to be spoken; empty if nothing is."""
-    if note.response is None:
-        return ""
+    return "" if note.response is None else say_in(note.response)
+
+
+def say_in(content: str) -> str:
+    """What of an answer is written to be spoken; empty if nothing is."""
     try:
-        return _read(note.response).say
+        return _read(content).say
     except msgspec.DecodeError:
         return ""

@@ -36,14 +36,25 @@ class Ending:
         """True from the decision on."""
         return bool(self.reason)
 
-    def begin(self, reason: str, kind: PhraseKind, text: str, now: float) -> FetchPhrase:
+    def begin(
+        self, reason: str, kind: PhraseKind, text: str, now: float, *, transfer: bool = False
+    ) -> FetchPhrase:
         """The last words are fetched."""
         self.reason = reason
         self._kind = kind
         self.due_at = now + LAST_WORDS_PATIENCE_S
         if kind == "apology":
             self._next_step, self._without_words = "human", "apology"
+        if transfer:
+            self._next_step, self._without_words = "transfer", "human"
         return FetchPhrase(kind=kind, text=text)
+
+    def leave(self, reason: str, next_step: NextStep, now: float) -> HangUp:
+        """The last words were the agent's, and were heard."""
+        self.reason = reason
+        self.hung_up = True
+        self.due_at = now + GONE_PATIENCE_S
+        return HangUp(next_step=next_step)
 
     def wants(self, kind: PhraseKind) -> bool:
         """True while these last words are waited for."""

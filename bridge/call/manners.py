@@ -33,7 +33,18 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
     time_is_up: str = "I'm sorry, we have to end this call here. Goodbye."
     """Said at the end of the longest call."""
 
+    goodbye: str = "Thank you for calling. Goodbye."
+    """Said when the agent ends the call, by it or in its place."""
+    put_through: str = "One moment, please, I'm putting you through."
+    """Said when the caller is put through to a person, by the agent or in its place."""
+
     # --- words of ours that the agent speaks ---
+
+    nobody_there: str = (
+        "I'm sorry, I can't put you through to anybody just now. I can take a message, and someone "
+        "will call you back."
+    )
+    """Said to whoever asks for a person where there is no number to put her through to."""
 
     resumed: str = "Sorry, the line was cut for a moment. Please go on."
     """Said by the agent when another stream continues the call."""
@@ -103,6 +114,11 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
         "closer to the phone."
     )
     """Told to the agent, once, when the caller's line is measured to be poor."""
+
+    # --- people ---
+
+    can_transfer: bool = False
+    """There is a number of a person's to put a caller through to."""
 
     # --- what is remembered ---
 

@@ -14,11 +14,15 @@ from bridge.call.ending import Ending
 from bridge.call.events import PhraseKind
 from bridge.call.fillers import Fillers
 from bridge.call.functions import FunctionCalls
+from bridge.call.leaving import Leaving
 from bridge.call.manners import Manners
+from bridge.call.news import News
 from bridge.call.opening import Opening
+from bridge.call.outage import Outage
 from bridge.call.patience import Patience
 from bridge.call.speaking import Speaking
 from bridge.call.timings import Stamps
+from bridge.call.told import Told
 from bridge.call.tuning import Tuning
 from bridge.call.turns import Turns
 from bridge.wire import deepgram
@@ -40,7 +44,19 @@ class Parts:
         self.ear = Ear(manners)
         self.turns = Turns()
         self.functions = FunctionCalls()
-        self.answers = Answers(conversation, self.functions, catalog, details=manners.details)
+        self.leaving = Leaving()
+        self.told = Told(conversation)
+        self.news = News(conversation, self.told)
+        self.outage = Outage()
+        self.answers = Answers(
+            conversation,
+            self.functions,
+            catalog,
+            manners=manners,
+            leaving=self.leaving,
+            news=self.news,
+            told=self.told,
+        )
         self.fillers = Fillers(manners.fillers, again_after_s=manners.second_filler_after_s)
         self.line = AgentLine(
             patience_s=manners.agent_patience_s,
@@ -96,8 +112,17 @@ class Parts:
         """Without an agent the call ends politely: our own words, then a person."""
         return self._end("agent_lost", "apology", self.manners.apology, now)
 
-    def _end(self, reason: str, kind: PhraseKind, text: str, now: float) -> list[Command]:
-        last = self.ending.begin(reason, kind, text, now)
+    def leave(self, now: float) -> list[Command]:
+        """On the agent's word, which said no last words itself."""
+        if self.leaving.wanted == "transfer":
+            text = self.manners.put_through
+            return self._end("transferred", "goodbye", text, now, transfer=True)
+        return self._end("agent_hung_up", "goodbye", self.manners.goodbye, now)
+
+    def _end(
+        self, reason: str, kind: PhraseKind, text: str, now: float, *, transfer: bool = False
+    ) -> list[Command]:
+        last = self.ending.begin(reason, kind, text, now, transfer=transfer)
         self.opening.until = None
         self.turns.release()
         self.line.give_up()
@@ -121,9 +146,10 @@ class Parts:
         return max(self.speaking.end_at, self.ear.voice_at)
 
     def busy(self) -> bool:
-        """True while the caller has the floor, or is owed an answer."""
+        """True while the caller has the floor, or is owed an answer, or is about to be told."""
         return (
             self.turns.caller_speaking
             or self.functions.waiting
             or self.patience.owed_since is not None
+            or self.news.asked_until is not None
         )

@@ -1,8 +1,8 @@
 """One call's decisions: the table of contents of what happens to it.
 
 Owns the order of things (greeting, agent, talk, end) and composes the parts. Leaves the agent's
-line and its loss to ``upkeep``, what is said into a silence to ``silence``, and everything smaller
-to the parts that ``parts`` lists.
+line and its loss to ``upkeep``, what is said into a silence to ``silence``, function calls to
+``requests``, and everything smaller to the parts that ``parts`` lists.
 """
 
 import math
@@ -23,21 +23,21 @@ from bridge.call.events import (
     PhraseReady,
     Wakeup,
 )
+from bridge.call.farewell import Farewell
 from bridge.call.manners import Manners
 from bridge.call.parts import Parts
 from bridge.call.patience import past
 from bridge.call.phrases import Phrases
 from bridge.call.quality import Quality
+from bridge.call.requests import Requests
 from bridge.call.silence import Silence
 from bridge.call.timings import Stamps
 from bridge.call.troubles import REFUSED_INJECTIONS, WARNINGS, of_error, of_handshake
 from bridge.call.upkeep import SPOKEN_BYTES, Upkeep
-from bridge.call.window import TOOL as SUMMARISE
-from bridge.call.window import due, job, take
+from bridge.call.window import due, job
 from bridge.errors import InvalidTransition
 from bridge.wire import deepgram, twilio
 from tools.catalog import Tool
-from tools.contract import ToolOutcome
 
 _AFTER_HANGING_UP = (twilio.Stop, twilio.Mark, CallerGone, Wakeup)
 
@@ -64,6 +64,8 @@ class CallSession:
         self._phrases = Phrases(parts)
         self._upkeep = Upkeep(parts, self._phrases)
         self._silence = Silence(parts, self._upkeep)
+        self._requests = Requests(parts, self._upkeep)
+        self._farewell = Farewell(parts)
         self._speaking = parts.speaking
         self._turns = parts.turns
         self._patience = parts.patience
@@ -151,19 +153,19 @@ class CallSession:
             case deepgram.AgentThinking() | deepgram.AgentStartedSpeaking():
                 self._turns.release()
             case deepgram.AgentAudioDone():
-                return [*self._speaking.voice_done(now), *self._phrases.notice(now)]
+                return [*self._speaking.voice_done(now), *self._reply_over(now)]
             case deepgram.FunctionCallRequest():
-                return self._ask(event.functions, now)
+                return self._requests.ask(event.functions, now)
             case deepgram.FunctionCallCancelled():
-                return self._withdraw(event.functions, now)
+                return self._requests.withdraw(event.functions, now)
             case deepgram.LatencyReport():
                 self._note_latencies(event, now)
             case deepgram.InjectionRefused():
-                self._injection_refused(now)
+                return self._injection_refused(now)
             case deepgram.Warning():
-                self._warned(event.code, now)
+                return self._warned(event.code, now)
             case OutcomeArrived():
-                return self._answer(event.outcome, now)
+                return self._requests.answer(event.outcome, now)
             case PhraseReady():
                 return self._phrase_ready(event, now)
             case PhraseMissing():
@@ -207,8 +209,9 @@ class CallSession:
         for due_at in (
             self._opening.until,
             self._turns.latched_until,
-            self.parts.functions.next_deadline,
             self._ending.due_at,
+            self._farewell.due_at(),
+            *self._requests.due_at(),
             *self._upkeep.due_at(self._now),
             *self._silence.due_at(),
         ):
@@ -223,6 +226,7 @@ class CallSession:
             return []
         self._speaking.stream_sid = start.stream_sid
         self.parts.began_at = now
+        self._requests.begin()
         if not self.conversation.save_points:
             save_point(self.conversation, 0.0, "beginning")
         if not self.parts.resumed:
@@ -257,6 +261,7 @@ class CallSession:
         self._turns.nobody_speaks()
         self._agent_answers(now)
         self._upkeep.agent_spoke()
+        self._requests.agent_speaks()
 
     def _agent_answers(self, now: float) -> None:
         self._patience.agent_showed(now)
@@ -268,7 +273,13 @@ class CallSession:
         heard_out = self._speaking.settle(now)
         if self._ending.heard(name):
             return self._hang_up(now)
-        return [self.parts.save(now)] if heard_out else []
+        if not heard_out:
+            return []
+        return [*self._requests.heard(now), *self._farewell.step(now), self.parts.save(now)]
+
+    def _reply_over(self, now: float) -> list[Command]:
+        commands = [*self._phrases.notice(now), *self._requests.heard(now)]
+        return [*commands, *self._farewell.step(now)]
 
     # --- talk --------------------------------------------------------------------------------
 
@@ -277,6 +288,7 @@ class CallSession:
             return []
         self._ear.noticed()
         self._turns.caller_begins()
+        self.parts.news.put_off(now)
         self._patience.caller_began(now)
         self.parts.fillers.over()
         self.stamps.drop("reply")
@@ -292,7 +304,8 @@ class CallSession:
             self.conversation.interruptions += 1
         self._ear.quality.hushed(now)
         self._opening.notice.over()
-        return [*self._speaking.cut(now), *self._phrases.notice(now), self.parts.save(now)]
+        commands = [*self._speaking.cut(now), *self._phrases.notice(now)]
+        return [*commands, *self._requests.heard(now), self.parts.save(now)]
 
     def _caller_done(self, now: float) -> None:
         if self._turns.caller_speaking:
@@ -303,6 +316,7 @@ class CallSession:
         self._caller_done(now)
         commands = self._speaking.turn_over(now)
         self._ear.noticed()
+        self.parts.news.put_off(now)
         if self._upkeep.told_back(text):
             return [*commands, *self.parts.tuning.caller_said(text), self.parts.save(now)]
         self.conversation.say(Utterance(speaker="caller", text=text, at_s=self.parts.at_s(now)))
@@ -315,6 +329,8 @@ class CallSession:
         self._patience.caller_said(now)
         self.parts.fillers.over()
         commands += self._phrases.notice(now)
+        commands += self._requests.heard(now)
+        commands += self._farewell.caller_said()
         commands += self.parts.tuning.caller_said(text)
         commands += self._tell_of_a_poor_line()
         commands += self._summarise()
@@ -347,18 +363,21 @@ class CallSession:
         if self._opening.notice.asked and self._opening.notice.has(text):
             self._opening.notice.over()
             self._speaking.protect_next = True
+        self._requests.agent_speaks()
         commands = self._speaking.words(words)
         return [*commands, *self.parts.tuning.agent_said(text), self.parts.save(now)]
 
-    def _injection_refused(self, now: float) -> None:
+    def _injection_refused(self, now: float) -> list[Command]:
         self._patience.refused(now)
         self._upkeep.refused()
+        return self._requests.not_said(now)
 
-    def _warned(self, code: str, now: float) -> None:
+    def _warned(self, code: str, now: float) -> list[Command]:
         if code in REFUSED_INJECTIONS:
-            self._injection_refused(now)
-        elif WARNINGS.get(code) == "retry":
+            return self._injection_refused(now)
+        if WARNINGS.get(code) == "retry":
             self._line.age()
+        return []
 
     def _note_latencies(self, report: deepgram.LatencyReport, now: float) -> None:
         at_s = self.parts.at_s(now)
@@ -404,52 +423,6 @@ class CallSession:
                 pass
         return []
 
-    # --- function calls ----------------------------------------------------------------------
-
-    def _ask(self, asked: list[deepgram.FunctionCall], now: float) -> list[Command]:
-        if self._ending.begun:
-            return []
-        self._turns.release()
-        self._patience.agent_showed(now)
-        commands = self.parts.answers.ask(asked, now, self.parts.at_s(now))
-        return self._told(commands, now)
-
-    def _answer(self, outcome: ToolOutcome, now: float) -> list[Command]:
-        at_s = self.parts.at_s(now)
-        if outcome.tool == SUMMARISE:
-            return [self.parts.save(now)] if take(self.conversation, outcome) else []
-        asked_at = self.parts.functions.asked_at(outcome.function_call_id)
-        if asked_at is not None:
-            self.stamps.add("function_call", now - asked_at, at_s)
-        done_before = self.parts.answers.effects_done
-        commands = self.parts.answers.answer(outcome, at_s, agent_listens=self._line.ready)
-        if commands is None:
-            return []
-        if self.parts.answers.effects_done > done_before:
-            save_point(self.conversation, at_s, outcome.tool)
-            if asked_at is not None:
-                self._speaking.protect_next = self._manners.protect_confirmations
-            if self._line.ready:
-                commands = [*self.parts.tuning.something_done(), *commands]
-        return self._told(commands, now) or [self.parts.save(now)]
-
-    def _told(self, commands: list[Command], now: float) -> list[Command]:
-        """After an answer the agent owes the next word."""
-        if not commands:
-            return []
-        if any(isinstance(command, deepgram.FunctionCallResponse) for command in commands):
-            self._patience.owe(now)
-        return [*commands, self.parts.save(now)]
-
-    def _withdraw(self, cancelled: list[deepgram.CancelledFunction], now: float) -> list[Command]:
-        at_s = self.parts.at_s(now)
-        commands = self.parts.answers.withdraw([call.id for call in cancelled], at_s)
-        if commands is None:
-            return []
-        if not (self._turns.caller_speaking or self.parts.functions.waiting):
-            self._patience.owe(now)  # the caller's words are still to be answered
-        return [*commands, self.parts.save(now)]
-
     # --- time --------------------------------------------------------------------------------
 
     def _wake(self, now: float) -> list[Command]:
@@ -467,8 +440,9 @@ class CallSession:
             self._turns.release()
         if not self._ending.begun:
             commands += self._upkeep.wake(now)
-        commands += self._told(self.parts.answers.expire(now, self.parts.at_s(now)), now)
+        commands += self._requests.wake(now)
         commands += self._silence.wake(now)
+        commands += self._farewell.step(now)
         return commands
 
     # --- ending ------------------------------------------------------------------------------
@@ -483,6 +457,8 @@ class CallSession:
         self._speaking.cut(now)
         self.parts.save(now)
         # A lost line is no end: another stream may continue the call.
-        self.conversation.ended = "" if reason == "caller_line_lost" else reason
+        ends = reason != "caller_line_lost"
+        last = self._requests.over(now, call_ends=ends)
+        self.conversation.ended = reason if ends else ""
         self._ended = True
-        return [CloseAgent(), End(reason=reason)]
+        return [*last, CloseAgent(), End(reason=reason)]

@@ -204,6 +204,8 @@ class Upkeep:
         parts.turns.caller_ends()
         parts.patience.nothing_owed()
         parts.tuning.new_session()
+        parts.news.put_off(now)
+        parts.outage.new_session()
         self.refused()
         return parts.speaking.turn_over(now)
 
@@ -249,10 +251,15 @@ class Upkeep:
 
     def _replace_at(self, now: float) -> float | None:
         old_at = self._parts.line.old_at(now)
-        if old_at is None or self._parts.busy() or self._parts.ending.begun:
+        return None if old_at is None else self.quiet_at(old_at)
+
+    def quiet_at(self, since: float) -> float | None:
+        """When nobody speaks or is about to, from then on; None while somebody waits for a word."""
+        parts = self._parts
+        if not parts.line.ready or parts.busy() or parts.ending.begun:
             return None
-        pause_s = REPLY_PAUSE_S if self._parts.speaking.reply_open else QUIET_S
-        return max(old_at, self._parts.quiet_since() + pause_s)
+        pause_s = REPLY_PAUSE_S if parts.speaking.reply_open else QUIET_S
+        return max(since, parts.quiet_since() + pause_s)
 
 
 def _plain(words: list[str]) -> list[str]:

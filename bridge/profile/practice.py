@@ -116,6 +116,8 @@ class Profile(Table, frozen=True, kw_only=True):
             CachedPhrase(kind="apology", text=words.apology, context="information"),
             CachedPhrase(kind="goodbye", text=words.unheard, context="information"),
             CachedPhrase(kind="goodbye", text=words.time_is_up, context="information"),
+            CachedPhrase(kind="goodbye", text=words.goodbye, context="information"),
+            CachedPhrase(kind="goodbye", text=words.put_through, context="information"),
         ]
         for context in self._distinct_voices():
             for text in words.fillers:

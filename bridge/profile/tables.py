@@ -70,7 +70,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Phrases(Table, frozen=True, kw_only=True):
-    """What we say ourselves: from cache, but for the last two, which the agent speaks."""
+    """What we say ourselves: from cache, but for the last three, which the agent speaks."""
 
     greeting: Spoken
     notice: Annotated[str, Meta(max_length=LONGEST_SPOKEN)] = usual("notice")
@@ -85,6 +85,12 @@ class Phrases(Table, frozen=True, kw_only=True):
     """Said to a caller who answered no prompt, before hanging up."""
     time_is_up: Spoken = usual("time_is_up")
     """Said at the end of the longest call."""
+    goodbye: Spoken = usual("goodbye")
+    """Said when the agent ends the call: by it, or from cache where it says nothing."""
+    put_through: Spoken = usual("put_through")
+    """Said when the caller is put through to ``transfer_number``, in the same way."""
+    nobody_there: Spoken = usual("nobody_there")
+    """Said by the agent to a caller who wants a person, where there is no such number."""
     resumed: Spoken = usual("resumed")
     """Said by the agent when another stream continues the call."""
     still_there: Annotated[tuple[Spoken, ...], Meta(min_length=1, max_length=5)] = usual(

@@ -532,7 +532,7 @@ def manners(**changes: Any) -> Manners:
 def test_a_practice_that_says_nothing_has_the_cores_own_manners() -> None:
     plainest = hillside(patience=Patience(), spelling=None)
     own = {"greeting", "fillers", "apology", "longest_call_s", "listening", "usual_voice",
-           "details", "beside_tokens"}  # fmt: skip
+           "details", "beside_tokens", "can_transfer"}  # fmt: skip
 
     made = msgspec.structs.asdict(manners_for(plainest, longest_call_s=100.0))
     usual = msgspec.structs.asdict(Manners(greeting="", apology=""))
@@ -542,7 +542,8 @@ def test_a_practice_that_says_nothing_has_the_cores_own_manners() -> None:
 
 def test_every_word_and_number_of_a_practice_reaches_its_calls() -> None:
     words = {"greeting": "g", "notice": "n", "fillers": ("f",), "cover": "c", "apology": "a",
-             "unheard": "u", "time_is_up": "t", "resumed": "r", "still_there": ("s",)}  # fmt: skip
+             "unheard": "u", "time_is_up": "t", "resumed": "r", "still_there": ("s",),
+             "goodbye": "b", "put_through": "p", "nobody_there": "x"}  # fmt: skip
     waits = {"filler_after_s": 0.1, "second_filler_after_s": 0.2, "agent_filler_after_s": 0.3,
              "stall_after_s": 2.4, "idle_after_s": 3.5, "cover_after_s": 0.6,
              "greeting_patience_s": 0.7, "agent_patience_s": 1.8, "reconnect_within_s": 1.9,

@@ -142,6 +142,8 @@ def test_everything_worth_having_ready_is_among_the_cached_phrases() -> None:
         ("apology", words.apology),
         ("goodbye", words.unheard),
         ("goodbye", words.time_is_up),
+        ("goodbye", words.goodbye),
+        ("goodbye", words.put_through),
         ("cover", words.cover),
         *(("filler", text) for text in words.fillers),
     }
@@ -162,6 +164,8 @@ def test_a_phrase_is_ready_in_every_voice_that_may_say_it(tmp_path) -> None:
         ("apology", "Sorry.", "information"),
         ("goodbye", profile.phrases.unheard, "information"),
         ("goodbye", profile.phrases.time_is_up, "information"),
+        ("goodbye", profile.phrases.goodbye, "information"),
+        ("goodbye", profile.phrases.put_through, "information"),
         ("filler", "Hm.", "information"),
         ("filler", "Hm.", "greeting"),
         ("cover", profile.phrases.cover, "information"),

@@ -18,7 +18,9 @@ from bridge.call.details import (
     save_point,
     start_over,
 )
-from bridge.call.local import LOCAL, check_local
+from bridge.call.leaving import Leaving
+from bridge.call.local import LOCAL, Here, check_local
+from bridge.call.manners import Manners
 from tests.call.talks import a_talk, booking, caller
 from tools.catalog import CATALOG, decode_arguments
 
@@ -377,10 +379,15 @@ def test_a_request_of_the_agent_is_answered_by_its_body() -> None:
     conversation = a_talk()
     arguments = decode_arguments(CATALOG["remember_details"], '{"details":{"name":"Ann Lee"}}')
 
-    known = LOCAL["remember_details"](conversation, arguments, 1.0, NAMES)
-    over = LOCAL["start_over"](
-        conversation, decode_arguments(CATALOG["start_over"], ""), 2.0, NAMES
+    here = Here(
+        conversation=conversation,
+        manners=Manners(greeting="", apology="", details=NAMES),
+        leaving=Leaving(),
+        now=1.0,
+        at_s=1.0,
     )
+    known = LOCAL["remember_details"](here, arguments)
+    over = LOCAL["start_over"](here, decode_arguments(CATALOG["start_over"], ""))
 
     assert told(known)["known"] == {"name": "Ann Lee"}
     assert told(over)["forgotten"] == ["name"]

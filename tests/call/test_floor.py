@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.call.commands import PlayVoice, Save, SendVoice
-from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived
+from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived, Wakeup
 from bridge.call.floor_gate import LEAD_BYTES, PAUSE_BYTES, WITHHELD_BYTES, FloorGate
 from bridge.wire import deepgram, mulaw, twilio
 from tests.call.calls import (
@@ -445,7 +445,7 @@ def test_a_booking_that_was_refused_is_not_protected() -> None:
 def test_what_came_true_late_makes_the_next_reply_no_protected_one() -> None:
     call = ready_call(fillers=())
     call.at(3.0, asks("book_appointment", BOOK))
-    call.wake()  # answered in the worker's place
+    call.at(11.0, Wakeup())  # answered in the worker's place
     done = Done(function_call_id="fc1", tool="book_appointment", content=BOOKED)
     call.at(12.0, OutcomeArrived(outcome=done))
     call.at(12.5, AgentAudio(sound(2.0)))

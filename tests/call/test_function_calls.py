@@ -3,6 +3,7 @@ import pytest
 
 from bridge.call.commands import CancelTool, FetchPhrase, PlayVoice, RunTool, Save
 from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived, Wakeup
+from bridge.call.functions import GIVE_UP_S
 from bridge.call.patience import FALSE_START_S
 from bridge.wire import deepgram, twilio
 from tests.call.calls import (
@@ -117,7 +118,7 @@ def test_an_unknown_tool_is_answered_at_once_with_those_there_are() -> None:
 
     answer = content(answers(commands)[0])
     assert answer["error"] == "unknown_tool"
-    assert "find_slots, book_appointment, lookup_appointment" in answer["say"]
+    assert "find_slots, book_appointment, book_with_insurance" in answer["say"]
 
 
 def test_bad_arguments_are_answered_at_once_with_what_to_change() -> None:
@@ -192,6 +193,7 @@ def test_an_outcome_nobody_asked_for_is_counted_and_dropped() -> None:
 
 def test_at_its_deadline_a_read_is_answered_in_the_workers_place() -> None:
     call = asking_call(fillers=())
+    call.wake()
 
     assert call.session.next_wakeup() == 3.0 + READ_BUDGET_S
     answer = content(answers(call.wake())[0])
@@ -201,6 +203,7 @@ def test_at_its_deadline_a_read_is_answered_in_the_workers_place() -> None:
 def test_at_its_deadline_an_effect_is_in_doubt_and_nothing_untrue_is_said_of_it() -> None:
     call = ready_call(fillers=())
     call.at(3.0, asks("book_appointment", BOOK))
+    call.wake()
 
     assert call.session.next_wakeup() == 3.0 + EFFECT_BUDGET_S
     answer = content(answers(call.wake())[0])
@@ -210,6 +213,7 @@ def test_at_its_deadline_an_effect_is_in_doubt_and_nothing_untrue_is_said_of_it(
 def test_a_late_outcome_of_a_read_is_dropped() -> None:
     call = asking_call(fillers=())
     call.wake()
+    call.wake()
 
     assert call.at(7.0, done()) == []
 
@@ -217,18 +221,18 @@ def test_a_late_outcome_of_a_read_is_dropped() -> None:
 def late_booking() -> Call:
     call = ready_call(fillers=())
     call.at(3.0, asks("book_appointment", BOOK))
-    call.wake()
+    call.at(11.0, Wakeup())
     return call
 
 
 def test_the_agent_is_told_of_an_effect_that_came_true_late() -> None:
     call = late_booking()
 
-    commands = call.at(12.0, done('{"say":"Booked."}', tool="book_appointment"))
+    commands = call.at(12.0, done('{"result":"booked","say":"Done."}', tool="book_appointment"))
 
     update, save = commands
     assert isinstance(update, deepgram.UpdatePrompt)
-    assert '{"say":"Booked."}' in update.prompt
+    assert '{"result":"booked","say":"Done."}' in update.prompt
     assert save == Save()
     assert call.conversation.function_calls[0].outcome == "done"
 
@@ -240,8 +244,10 @@ def test_the_agent_is_told_of_it_once() -> None:
     assert call.at(12.1, done(tool="book_appointment")) == []
 
 
-def test_an_effect_that_failed_late_has_nothing_to_add_to_the_doubt() -> None:
-    assert late_booking().at(12.0, failed(tool="book_appointment")) == []
+def test_an_effect_that_failed_late_is_told_too() -> None:
+    update, _ = late_booking().at(12.0, failed(tool="book_appointment"))
+
+    assert '"Not now."' in update.prompt
 
 
 def test_an_effect_that_came_true_after_the_agent_was_lost_is_kept_in_the_conversation() -> None:
@@ -318,7 +324,7 @@ def test_one_wait_has_one_filler() -> None:
     call.wake()
     call.at(4.3, phrase("filler", FILLERS[0], 1.0))
 
-    assert call.session.next_wakeup() == 3.0 + READ_BUDGET_S
+    assert call.session.next_wakeup() == 3.0 + READ_BUDGET_S - GIVE_UP_S
 
 
 def test_the_next_wait_has_another_filler() -> None:
@@ -388,7 +394,7 @@ def test_a_filler_of_an_earlier_wait_is_not_played_in_the_next() -> None:
 
 
 def test_without_fillers_a_practice_waits_in_silence() -> None:
-    assert asking_call(fillers=()).session.next_wakeup() == 3.0 + READ_BUDGET_S
+    assert asking_call(fillers=()).session.next_wakeup() == 3.0 + READ_BUDGET_S - GIVE_UP_S
 
 
 def test_a_tool_that_wants_none_gets_no_filler() -> None:
@@ -396,7 +402,7 @@ def test_a_tool_that_wants_none_gets_no_filler() -> None:
 
     call = asking_call(catalog={"find_slots": quiet})
 
-    assert call.session.next_wakeup() == 3.0 + READ_BUDGET_S
+    assert call.session.next_wakeup() == 3.0 + READ_BUDGET_S - GIVE_UP_S
 
 
 def call_with_filler() -> Call:

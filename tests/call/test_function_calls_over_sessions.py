@@ -8,6 +8,7 @@ import pytest
 from bridge.call.commands import Command, RunTool, Save
 from bridge.call.conversation import FunctionCallNote
 from bridge.call.events import AgentAudio, AgentLost, OutcomeArrived
+from bridge.call.functions import GIVE_UP_S
 from bridge.call.unanswered import unanswered
 from bridge.wire import deepgram
 from tests.call.calls import (
@@ -24,7 +25,7 @@ from tests.call.calls import (
     sound,
     user_text,
 )
-from tools.catalog import CATALOG, READ_BUDGET_S
+from tools.catalog import EFFECT_BUDGET_S, READ_BUDGET_S
 from tools.contract import Done, Failed
 
 NINE = '{"say":"Nine."}'
@@ -173,7 +174,7 @@ def test_a_read_that_was_joined_and_withdrawn_is_answered_to_nobody() -> None:
     lose(call, 3.2)
     call.at(4.0, asks("find_slots", FIND, id="new"), cancels("new"))
 
-    assert call.at(4.5, done(id="fc1")) == [Save()]
+    assert call.at(4.5, done(id="fc1")) == []
 
 
 # --- what is kept ----------------------------------------------------------------------------
@@ -346,14 +347,14 @@ def test_an_agent_that_waits_for_another_answer_does_not_stall() -> None:
     call.at(3.0, asks("find_slots", FIND, id="fast"))
     call.at(3.1, done(id="fast"))
 
-    assert call.session.next_wakeup() == 3.0 + CATALOG["book_appointment"].budget_s
+    assert call.session.next_wakeup() == 3.0 + EFFECT_BUDGET_S - GIVE_UP_S
 
 
 def test_words_before_a_function_call_make_no_stall_of_it() -> None:
     call = ready_call(stall_after_s=2.0, fillers=())
     call.at(3.0, user_text("Nine."), asks("book_appointment", BOOK), agent_text("One moment."))
 
-    assert call.session.next_wakeup() == 3.0 + CATALOG["book_appointment"].budget_s
+    assert call.session.next_wakeup() == 3.0 + EFFECT_BUDGET_S - GIVE_UP_S
 
 
 def test_after_the_last_answer_the_agent_owes_the_next_word() -> None:

@@ -268,7 +268,7 @@ def test_a_caller_who_waits_for_a_tool_is_not_asked() -> None:
     call = silent_call(fillers=(), idle_after_s=2.0)
     call.at(3.0, user_text("Nine, please."), asks("book_appointment", BOOK))
 
-    assert wake_until(call, 10.9) == []
+    assert wake_until(call, 10.6) == []
 
 
 def test_a_reply_whose_end_is_never_announced_does_not_keep_her_waiting_for_ever() -> None:
@@ -497,7 +497,7 @@ def test_a_cough_while_a_tool_works_changes_nothing() -> None:
     call = booking_call(fillers=())
     call.at(3.2, BEGINS)
 
-    assert wake_until(call, 10.9) == []
+    assert wake_until(call, 10.6) == []
 
 
 def test_a_sound_over_what_is_finished_in_any_case_has_nothing_said_twice() -> None:
