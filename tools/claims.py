@@ -15,14 +15,17 @@ from uuid import uuid4
 
 import msgspec
 
-from tools import scripts
+from tools import keys, scripts
 from tools.connections import connect, in_time
-from tools.contract import ToolOutcome
-from tools.leases import GRACE_S, LEASE_S, LeaseKeeper
+from tools.contract import Failed, ToolOutcome
+from tools.leases import ALIVE_FOR_S, GRACE_S, LEASE_S, LeaseKeeper, bells_and_queues
 from tools.records import ResultRecord, encode_outcome, encode_result
 
 HANGS_AFTER_S: Final = 2.0
 """A blocking wait that overstays by this much is on a dead connection."""
+
+SPEAKS_AGAINST: Final = frozenset({"unavailable", "budget_spent", "doubt", "internal"})
+"""Failures that may be the backend's; what the agent asked wrongly is not."""
 
 
 def new_nonce() -> str:
@@ -43,6 +46,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     record: bytes
     tries: int
     """How often it was claimed, this time included; more than once means that a worker died."""
+    live: bool = True
+    """True when a caller waits for it."""
 
 
 class Claims:
@@ -71,7 +76,7 @@ class Claims:
         self._give_back = self._redis.register_script(scripts.GIVE_BACK)
         self._discard = self._redis.register_script(scripts.DISCARD)
         self._release = self._redis.register_script(scripts.RELEASE)
-        self._ring = self._redis.register_script(scripts.RING)
+        self._ring = self._redis.register_script(scripts.RING_BELLS)
 
     async def __aenter__(self) -> Self:
         """Start to keep leases and to show life."""
@@ -95,72 +100,124 @@ class Claims:
     ) -> tuple[list[Claim], float | None]:
         """Claim what is due, at most ``free`` jobs of each queue, most urgent queue first.
 
-        Also the seconds until something (more) falls due in a queue that was asked about: a job
-        deferred, or leased to a worker that may have died. Each lease is renewed for ``hold_s``.
+        Also the seconds until something (more) falls due in a queue that has a slot left: a job
+        deferred, or leased to a worker that may have died. Each lease is renewed for ``hold_s``,
+        unless ``hold`` says otherwise. To look is to show life.
         """
         asked_at = time.monotonic()
-        rows, next_due_ms = await self._claim(
-            keys=[scripts.queue_key(queue) for queue in free],
-            args=[self.token, int(LEASE_S * 1000), scripts.TRIES_KEPT_MS, *free.values()],
-        )
+        name = self.leases.sign_due()
+        try:
+            rows, next_due_ms = await self._claim(
+                keys=bells_and_queues(list(free)),
+                args=[
+                    self.token,
+                    int(LEASE_S * 1000),
+                    keys.TRIES_KEPT_MS,
+                    name,
+                    int(ALIVE_FOR_S * 1000),
+                    *free.values(),
+                ],
+            )
+        except BaseException:
+            self.leases.unsigned()
+            raise
+        if name:
+            self.leases.signed(asked_at)
         claims = [
             Claim(
                 job_id=job_id.decode(),
-                queue=scripts.queue_name(queue.decode()),
+                queue=keys.queue_name(queue.decode()),
                 record=record,
                 tries=tries,
+                live=bool(live),
             )
-            for queue, job_id, record, tries in rows
+            for queue, job_id, record, tries, live in rows
         ]
         until = asked_at + hold_s + GRACE_S
         for claim in claims:
-            self.leases.hold(claim.job_id, claim.queue, asked_at=asked_at, until=until)
+            self.leases.hold(
+                claim.job_id, claim.queue, asked_at=asked_at, until=until, live=claim.live
+            )
         return claims, None if next_due_ms < 0 else next_due_ms / 1000
+
+    def hold(self, claim: Claim, seconds: float) -> None:
+        """Renew this job's lease for so long from now, and a grace."""
+        self.leases.hold_until(claim.job_id, time.monotonic() + seconds + GRACE_S)
 
     async def bell(self, queues: Sequence[str], *, timeout_s: float) -> None:
         """Wait until something is put on one of these queues, or for as long.
 
         One token wakes one worker, the one that has waited longest.
         """
-        keys = [scripts.bell_key(queue) for queue in queues]
-        waiting = self._wait_for_bell("BLPOP", *keys, max(0.01, timeout_s))
+        bells = [keys.bell_key(queue) for queue in queues]
+        waiting = self._wait_for_bell("BLPOP", *bells, max(0.01, timeout_s))
         await in_time(waiting, timeout_s + HANGS_AFTER_S)
 
     async def leave(self) -> None:
         """Take no more jobs: count as alive no longer, but keep the leases of what still runs."""
-        self.leases.leave()
-        for queue in self.queues:
-            await self._command("ZREM", scripts.alive_key(queue), self.token)
+        if name := self.leases.leave():
+            await self._command("ZREM", keys.ALIVE_KEY, name)
 
     async def ring(self) -> None:
         """Pass on a token that was caught but will not be used."""
-        await self._ring(keys=[scripts.bell_key(queue) for queue in self.queues])
+        await self._ring(keys=[keys.bell_key(queue) for queue in self.queues])
 
     async def finish(
-        self, claim: Claim, call_sid: str, outcome: ToolOutcome, *, queued_ms: int, started_ms: int
+        self,
+        claim: Claim,
+        call_sid: str,
+        outcome: ToolOutcome,
+        *,
+        queued_ms: int,
+        started_ms: int,
+        breaker: str = "",
+        dead: str = "",
+        late: bool = False,
     ) -> bool:
-        """Record the outcome and publish it to the call, in one step.
+        """Record the outcome, publish it to the call, and enter it in the log, in one step.
 
-        False when it does not count: another worker has the job, or answered it.
+        Args:
+            claim: The job.
+            call_sid: Whose outcome it is.
+            outcome: What became of it.
+            queued_ms: Epoch milliseconds at which it was asked for.
+            started_ms: The same of its beginning.
+            breaker: What the outcome speaks for or against; empty: nothing was asked of it.
+            dead: Why it is a dead letter, in one word; empty: it is none.
+            late: Its budget was over.
+
+        Returns:
+            False when it does not count: another worker has the job, or answered it.
         """
+        finished_ms = int(time.time() * 1000)
         result = ResultRecord(
             tool=outcome.tool,
             outcome=outcome,
             job_id=claim.job_id,
-            queue_key=scripts.queue_key(claim.queue),
+            queue_key=keys.queue_key(claim.queue),
             tries=claim.tries,
             queued_ms=queued_ms,
             started_ms=started_ms,
-            finished_ms=int(time.time() * 1000),
+            finished_ms=finished_ms,
         )
+        code = outcome.code if isinstance(outcome, Failed) else "done"
         counted = await self._finish(
-            keys=[scripts.queue_key(claim.queue), scripts.outcomes_channel(call_sid)],
+            keys=[keys.queue_key(claim.queue), keys.outcomes_channel(call_sid)],
             args=[
                 claim.job_id,
                 self.token,
                 encode_result(result),
-                scripts.RESULT_KEPT_MS,
+                keys.RESULT_KEPT_MS,
                 encode_outcome(outcome),
+                breaker,
+                int(code in SPEAKS_AGAINST),
+                dead,
+                outcome.tool,
+                claim.tries,
+                code,
+                max(0, started_ms - queued_ms),
+                max(0, finished_ms - started_ms),
+                int(late),
             ],
         )
         return bool(counted)
@@ -168,25 +225,18 @@ class Claims:
     async def give_back(self, claim: Claim) -> bool:
         """Let another worker have it at once, as if it had never been taken."""
         given = await self._give_back(
-            keys=[scripts.queue_key(claim.queue), scripts.bell_key(claim.queue)],
-            args=[claim.job_id, self.token],
+            keys=[keys.queue_key(claim.queue), keys.bell_key(claim.queue)],
+            args=[claim.job_id, self.token, keys.TRIES_KEPT_MS],
         )
         return bool(given)
 
     async def discard(self, claim: Claim) -> None:
-        """Take off a record that is no job, so that it comes to nobody again."""
-        await self._discard(keys=[scripts.queue_key(claim.queue)], args=[claim.job_id, self.token])
+        """Put a record that is no job with the dead letters, so that it comes to nobody again."""
+        await self._discard(
+            keys=[keys.queue_key(claim.queue)], args=[claim.job_id, self.token, claim.tries]
+        )
 
     async def release(self, token: str) -> int:
         """Free the jobs of a worker that is dead for certain; how many there were."""
-        freed = 0
-        for queue in self.queues:
-            freed += await self._release(
-                keys=[
-                    scripts.queue_key(queue),
-                    scripts.alive_key(queue),
-                    scripts.bell_key(queue),
-                ],
-                args=[token],
-            )
+        freed: int = await self._release(keys=bells_and_queues(self.queues), args=[token, "", 0])
         return freed

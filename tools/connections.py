@@ -6,6 +6,7 @@ Leaves keys and scripts to ``scripts``, and how long to go on trying to whoever 
 import asyncio
 import builtins
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from random import uniform
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -14,7 +15,15 @@ from arq import ArqRedis
 from redis import Redis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.client import Pipeline
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,
+)
+
+from tools.errors import Unavailable
 
 CONNECT_TIMEOUT_S: Final = 1.0
 ANSWER_TIMEOUT_S: Final = 2.0
@@ -75,6 +84,15 @@ async def in_time(command: Awaitable[Answer], seconds: float = ANSWER_TIMEOUT_S)
         if not bound.expired():
             raise
         raise TimeoutError(f"no answer in {seconds} s") from None
+
+
+@contextmanager
+def reached(say: str) -> Iterator[None]:
+    """What fails inside because of Redis is ``Unavailable``, with this to say."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unavailable(say, reason=f"queue: {error!r}") from error
 
 
 def connect_in_thread(url: str, *, answer_within_s: float) -> Redis:

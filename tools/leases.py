@@ -13,16 +13,23 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from tools import scripts
+from tools import keys, scripts
 from tools.connections import connect_in_thread
 
 LEASE_S: Final = 1.5
 RENEW_EVERY_S: Final = 0.4
 MARGIN_S: Final = 0.1
 """Before its lease ends a job is not called ours any more: the effect itself takes time."""
-ALIVE_FOR_S: Final = 3.0
+ALIVE_FOR_S: Final = 5.0
 """How long after its last sign a worker still counts as alive."""
-SIGN_EVERY_S: Final = 1.0
+SIGN_EVERY_S: Final = 1.5
+"""A look for jobs that comes so long after the last sign is a sign as well."""
+SIGN_AT_LATEST_S: Final = 3.0
+"""Then the thread signs: the loop is busy, or all its slots are."""
+SWEEP_EVERY: Final = 30
+"""Signs after which those are swept away that count no longer; to be counted they need not go."""
+STARTS_IN_S: Final = 2.0
+"""So long a queue counts as served while a parent puts another worker in a dead one's place."""
 GRACE_S: Final = 2.0
 """Beyond its budget a job is not held: one that hangs must fall to somebody else."""
 
@@ -32,24 +39,27 @@ log = structlog.get_logger()
 def free(redis_url: str, queues: Sequence[str], token: str) -> int:
     """Free at once what a worker held that is dead for certain, and ring; how many jobs it were.
 
-    For a parent without a loop. It waits for Redis no longer than a lease, then raises what
-    redis-py raises. Doing it again is no harm.
+    For a parent without a loop, that starts another in its place: until that one signs, nobody is
+    told that there is none. It waits for Redis no longer than a lease, then raises what redis-py
+    raises. Doing it again is no harm.
     """
     with connect_in_thread(redis_url, answer_within_s=LEASE_S / 3) as redis:
-        release, ring = redis.register_script(scripts.RELEASE), redis.register_script(scripts.RING)
-        freed = 0
-        for queue in queues:
-            bell = scripts.bell_key(queue)
-            freed += release(
-                keys=[scripts.queue_key(queue), scripts.alive_key(queue), bell], args=[token]
-            )
-            ring(keys=[bell])  # it may have died with a token in its hand
+        freed: int = redis.register_script(scripts.RELEASE)(
+            keys=bells_and_queues(queues),
+            args=[token, keys.alive_name(queues, ""), _ms(STARTS_IN_S)],
+        )
     return freed
+
+
+def bells_and_queues(queues: Sequence[str]) -> list[str]:
+    """Keys of these queues as the scripts want them: each sorted set, then its doorbell."""
+    return [key for queue in queues for key in (keys.queue_key(queue), keys.bell_key(queue))]
 
 
 @dataclass
 class _Held:
     queue: str
+    live: bool
     asked_at: float
     until: float
     lost: bool = False
@@ -69,18 +79,27 @@ class LeaseKeeper(threading.Thread):
         super().__init__(name="leases", daemon=True)
         self._redis = connect_in_thread(redis_url, answer_within_s=LEASE_S / 3)
         self._script = self._redis.register_script(scripts.RENEW)
-        self._alive_keys = [scripts.alive_key(queue) for queue in queues]
+        self._name = keys.alive_name(queues, token)
         self._token = token
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
         self._ended = threading.Event()
         self._signed_at = float("-inf")
+        self._signs = 0
 
-    def hold(self, job_id: str, queue: str, *, asked_at: float, until: float) -> None:
+    def hold(
+        self, job_id: str, queue: str, *, asked_at: float, until: float, live: bool = True
+    ) -> None:
         """Renew this job's lease, which was asked for at an instant, until another one."""
         with self._lock:
-            self._held[job_id] = _Held(queue=queue, asked_at=asked_at, until=until)
+            self._held[job_id] = _Held(queue=queue, live=live, asked_at=asked_at, until=until)
+
+    def hold_until(self, job_id: str, until: float) -> None:
+        """It is known by now how long this job's lease may be renewed."""
+        with self._lock:
+            if held := self._held.get(job_id):
+                held.until = until
 
     def let_go(self, job_id: str) -> None:
         """The job is finished or given back."""
@@ -96,9 +115,22 @@ class LeaseKeeper(threading.Thread):
             return False
         return self._monotonic() < held.asked_at + LEASE_S - MARGIN_S
 
-    def leave(self) -> None:
-        """Show no more life, but go on renewing: the worker takes no new jobs."""
-        self._alive_keys = []
+    def sign_due(self, after_s: float = SIGN_EVERY_S) -> str:
+        """The name to sign with, if the last sign is so long ago; else empty."""
+        return self._name if self._monotonic() - self._signed_at >= after_s else ""
+
+    def signed(self, at: float) -> None:
+        """Redis has had a sign that was sent at this instant."""
+        self._signed_at = at
+
+    def unsigned(self) -> None:
+        """Redis may have forgotten who is alive: sign again at once."""
+        self._signed_at = float("-inf")
+
+    def leave(self) -> str:
+        """Show no more life, but go on renewing: the worker takes no new jobs. Its name so far."""
+        name, self._name = self._name, ""
+        return name
 
     def end(self) -> None:
         """Stop; returns at once."""
@@ -117,29 +149,30 @@ class LeaseKeeper(threading.Thread):
         asked_at = self._monotonic()
         with self._lock:
             batch = {key: held for key, held in self._held.items() if held.until > asked_at}
-        keys = self._alive_keys if asked_at - self._signed_at >= SIGN_EVERY_S else []
-        if not batch and not keys:
+        name = self.sign_due(SIGN_AT_LATEST_S)
+        if not batch and not name:
             return
-        jobs = [word for key, held in batch.items() for word in (_queue(held), key)]
+        sweeps = int(name != "" and self._signs % SWEEP_EVERY == 0)
+        jobs: list[str | int] = []
+        for job_id, held in batch.items():
+            jobs += [keys.queue_key(held.queue), job_id, int(held.live)]
         try:
             lost = self._script(
-                keys=keys, args=[self._token, _ms(LEASE_S), _ms(ALIVE_FOR_S), *jobs]
+                args=[self._token, _ms(LEASE_S), name, _ms(ALIVE_FOR_S), sweeps, *jobs]
             )
         except (RedisError, OSError) as error:
             log.warning("lease_renewal_failed", jobs=len(batch), reason=repr(error))
+            self.unsigned()
             return
-        if keys:
-            self._signed_at = asked_at
+        if name:
+            self._signs += 1
+            self.signed(asked_at)
         gone = {job_id.decode() for job_id in lost}
         for job_id, held in batch.items():
             if job_id in gone:
                 held.lost = True
             else:
                 held.asked_at = asked_at
-
-
-def _queue(held: _Held) -> str:
-    return scripts.queue_key(held.queue)
 
 
 def _ms(seconds: float) -> int:

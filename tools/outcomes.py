@@ -5,6 +5,7 @@ meanwhile to its owner, who is told each time a call's channel is (again) being 
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
@@ -17,8 +18,8 @@ from redis.exceptions import RedisError
 
 from tools.connections import in_time, pauses
 from tools.contract import ToolOutcome
+from tools.keys import outcomes_channel
 from tools.records import decode_outcome
-from tools.scripts import outcomes_channel
 
 TEST_LINE_EVERY_S: Final = 2.0
 """A line that stays silent for this long, and then does not answer a ping in as long, is dead."""
@@ -48,6 +49,11 @@ class OutcomeLine:
         self._keep_open = outcomes_channel(f"@{uuid4().hex}")
         """A channel nobody writes to: a line without any channel cannot be tested."""
         self._was_up = False
+        self._lost_at = float("-inf")
+
+    def lost_lately(self, seconds: float) -> bool:
+        """True when the line broke within so many seconds, or is broken."""
+        return time.monotonic() - self._lost_at < seconds
 
     def join(self, call_sid: str) -> None:
         """Listen to this call from now on; ``listening`` tells when that is so."""
@@ -72,6 +78,7 @@ class OutcomeLine:
             if self._was_up:
                 waits = pauses()
                 self._was_up = False
+            self._lost_at = time.monotonic()
             await asyncio.sleep(next(waits))
 
     async def _hold(self) -> None:

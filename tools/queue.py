@@ -1,13 +1,14 @@
 """The tool queue as a bridge sees it: jobs out, outcomes back to the call, and how full it is.
 
 Owns the promise that a job is run and its outcome reaches its call, through cut connections and
-restarts of Redis, with no polling. Leaves running to the workers (``claims``), atomicity to
-``scripts``, and giving up to the call, which knows how long its caller will wait.
+restarts of Redis, with no polling; and that what is said of a job nobody waits for any more is
+true. Leaves running to the workers (``claims``), atomicity to ``scripts``, and when to give up to
+the call, which knows how long its caller will wait.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -15,18 +16,24 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from tools import scripts
-from tools.catalog import QUEUED, QUEUES
-from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
-from tools.contract import ToolJob, ToolOutcome
+from tools import keys, scripts
+from tools.catalog import QUEUED, QUEUES, Tool
+from tools.connections import WORTH_ANOTHER_TRY, connect, pauses, reached
+from tools.contract import IN_DOUBT, Failed, ToolJob, ToolOutcome, is_final
+from tools.dead import DeadLetter, DeadLetters
 from tools.errors import BadArguments, Unavailable
+from tools.gauges import Breaker, Ended, Gauges
+from tools.gauges import QueueDepth as QueueDepth
+from tools.leases import ALIVE_FOR_S
 from tools.outcomes import OutcomeLine
-from tools.records import decode_result, encode_job
+from tools.records import decode_job, decode_result, encode_job, encode_outcome
 
 PATIENCE_S: Final = 1.0
 """How long ``submit`` tries to reach Redis. Longer, and the fallback line itself comes too late."""
 LONGEST_PAUSE_S: Final = 0.1
 """Between two tries of ``submit``: with so little patience they must come quickly."""
+GIVE_UP_WITHIN_S: Final = 0.25
+"""How long ``give_up`` waits for Redis: the caller has waited for the whole budget already."""
 FORGET_AFTER_S: Final = 30.0
 """Beyond its budget an unanswered job is not looked for any more; the call has long answered."""
 
@@ -35,28 +42,18 @@ log = structlog.get_logger()
 Deliver = Callable[[ToolOutcome], None]
 
 
-class QueueDepth(msgspec.Struct, frozen=True, kw_only=True):
-    """How full one queue is."""
-
-    queue: str
-    waiting: int
-    """Jobs no worker has, including those of workers that died."""
-    running: int
-    oldest_waiting_s: float
-    """Age of the job that has waited longest; 0 when none waits."""
-    workers: int
-    """Worker processes that serve it and are alive."""
-
-
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+class _Asked(msgspec.Struct, kw_only=True):
     job: ToolJob
     forget_at: float
+    memory: bytes = b""
+    """What Redis's memory was called when it took the job."""
 
 
 class _Call(msgspec.Struct, kw_only=True):
     deliver: Deliver
-    told: set[str] = msgspec.field(default_factory=set)
-    """Function calls whose outcome this call has: a push and a catch-up may both bring it."""
+    told: dict[str, ToolOutcome] = msgspec.field(default_factory=dict)
+    """What this call has been told last of each function call: a push and a catch-up may both bring
+    the same."""
 
 
 class ToolQueue:
@@ -67,10 +64,13 @@ class ToolQueue:
         async with ToolQueue(redis_url) as queue:
             queue.attach(call_sid, deliver)   # deliver(outcome) runs on this loop, must not raise
             await queue.submit(job)           # the outcome comes through deliver
+            outcome = await queue.give_up(job)   # ... or the budget is over: what may be said?
             queue.detach(call_sid, deliver)
 
     Attach before submitting. A bridge that takes over a call attaches and submits again what is
     still open: a job is known by its id, so it is joined, or its kept result is delivered.
+
+    One outcome is delivered for each job, or two: after a ``doubt`` the final one.
     """
 
     def __init__(
@@ -87,13 +87,18 @@ class ToolQueue:
         self._line = OutcomeLine(self._listening_redis, hear=self._tell, listening=self._look_again)
         self._calls: dict[str, _Call] = {}
         self._asked: dict[str, _Asked] = {}
+        self._to_withdraw: dict[str, _Asked] = {}
+        """Given up while Redis was away: to be kept from beginning as soon as it is back."""
         self._to_look_at: set[str] = set()
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._memory = b""
         self._enqueue_script = self._redis.register_script(scripts.ENQUEUE)
+        self._give_up_script = self._redis.register_script(scripts.GIVE_UP)
         self._cancel_script = self._redis.register_script(scripts.CANCEL)
         self._look_script = self._redis.register_script(scripts.LOOK)
-        self._depth_script = self._redis.register_script(scripts.DEPTH)
+        self._gauges = Gauges(self._redis)
+        self._dead = DeadLetters(self._redis)
 
     async def __aenter__(self) -> Self:
         """Start listening. Redis may be away: what is asked meanwhile is made up for."""
@@ -136,28 +141,65 @@ class ToolQueue:
     async def submit(self, job: ToolJob) -> None:
         """Put a job on its queue, once, however often it is asked; stamped if it is not yet.
 
+        It may be refused at once, in the same step: ``Failed`` is delivered with the code ``full``,
+        ``breaker`` or ``no_worker``, or what an earlier refusal or ``give_up`` left behind. Then it
+        has not begun and never will.
+
         Raises:
             BadArguments: there is no such tool, or it is none for a worker.
             Unavailable: Redis could not be reached in ``patience_s`` (or the job's budget, if
                 that is shorter). The job may still have arrived and run: ``say`` is true either
                 way, and the outcome, if one comes, is delivered.
         """
-        if job.tool not in QUEUED:
-            raise BadArguments(f"There are only these tools: {', '.join(QUEUED)}.")
+        tool = _tool_of(job)
         if not job.asked_utc:
             job = msgspec.structs.replace(job, asked_utc=self._wall_clock())
         self._forget_old()
         if call := self._calls.get(job.call_sid):
-            call.told.discard(job.function_call_id)
+            call.told.pop(job.function_call_id, None)
         forget_at = time.monotonic() + job.budget_s + FORGET_AFTER_S
-        self._asked[job.job_id] = _Asked(job=job, forget_at=forget_at)
+        asked = _Asked(job=job, forget_at=forget_at, memory=self._memory)
+        self._asked[job.job_id] = asked
         try:
             async with asyncio.timeout(min(self._patience_s, job.budget_s)):
-                await self._enqueue_at_last(job)
+                await self._enqueue_at_last(asked)
         except (RedisError, OSError) as error:
-            if not job.effect:  # of an effect that may come true its call still wants to hear
+            if not tool.effect:  # of an effect that may come true its call still wants to hear
                 self._asked.pop(job.job_id, None)
-            raise Unavailable(QUEUED[job.tool].fallback, reason=f"queue: {error!r}") from error
+            raise Unavailable(tool.fallback, reason=f"queue: {error!r}") from error
+
+    async def give_up(self, job: ToolJob) -> ToolOutcome:
+        """Nobody waits for this job any more: what is true of it, and stays so.
+
+        Its outcome, if it has one. ``Failed("withdrawn")`` when it never began and, from now on,
+        never will. When it may have begun: of an effect ``Failed("doubt")``, and the final outcome
+        is delivered when it is known, as long as the call is attached; of a read
+        ``Failed("budget_spent")``. Also when Redis does not answer within ``GIVE_UP_WITHIN_S``; the
+        job is then kept from beginning, if it has not, as soon as Redis is back.
+
+        Raises:
+            BadArguments: there is no such tool, or it is none for a worker.
+        """
+        _tool_of(job)
+        asked = self._asked.get(job.job_id) or _Asked(
+            job=job, forget_at=time.monotonic() + FORGET_AFTER_S
+        )
+        try:
+            async with asyncio.timeout(GIVE_UP_WITHIN_S):
+                outcome = await self._given_up(asked)
+        except (RedisError, OSError) as error:
+            log.warning("give_up_unanswered", call_sid=job.call_sid, reason=repr(error))
+            asked.forget_at = time.monotonic() + FORGET_AFTER_S
+            self._to_withdraw[job.job_id] = asked
+            self._look_again([job.call_sid])
+            outcome = _left_open(job)
+        if call := self._calls.get(job.call_sid):
+            told = call.told.get(job.function_call_id)
+            if told is not None and is_final(told):
+                return told  # it came meanwhile
+            call.told[job.function_call_id] = outcome
+        self._settle(asked, outcome)
+        return outcome
 
     async def cancel(self, call_sid: str, function_call_id: str, tool: str) -> bool:
         """Take a read off its queue that nobody wants any more; True if it never began.
@@ -175,70 +217,142 @@ class ToolQueue:
             raise ValueError(f"{tool} cannot be cancelled")
         job_id = f"{call_sid}:{function_call_id}"
         self._asked.pop(job_id, None)  # what is gone on purpose is not sent again
-        try:
+        with reached("That may still run."):
             async with asyncio.timeout(self._patience_s):
                 return bool(
-                    await self._cancel_script(keys=[scripts.queue_key(known.queue)], args=[job_id])
+                    await self._cancel_script(keys=[keys.queue_key(known.queue)], args=[job_id])
                 )
-        except (RedisError, OSError) as error:
-            raise Unavailable("That may still run.", reason=f"queue: {error!r}") from error
 
     async def depth(self, queues: Iterable[str] = QUEUES) -> list[QueueDepth]:
-        """How full the queues are.
+        """How full the queues are. Raises ``Unavailable`` when Redis does not answer."""
+        return await self._gauges.depth(queues)
+
+    async def breakers(self) -> list[Breaker]:
+        """Every breaker that is not closed. Raises ``Unavailable``."""
+        return await self._gauges.breakers()
+
+    async def ended(self, limit: int = 100) -> list[Ended]:
+        """The jobs that ended last, the newest first. Raises ``Unavailable``."""
+        return await self._gauges.ended(limit)
+
+    async def dead(self, limit: int = keys.DEAD_LENGTH) -> list[DeadLetter]:
+        """The dead letters, the newest first. Raises ``Unavailable``."""
+        return await self._dead.newest(limit)
+
+    async def retry(self, job_id: str) -> str | None:
+        """Have a dead letter run once more, as another job; its id, or None if it cannot be.
+
+        Raises ``Unavailable``. See ``DeadLetters.retry``.
+        """
+        return await self._dead.retry(job_id)
+
+    async def purge_dead(self) -> int:
+        """Forget every dead letter; how many there were. Raises ``Unavailable``."""
+        return await self._dead.purge()
+
+    async def drop(self, job_id: str) -> bool:
+        """Take a waiting job off its queue for good, and tell its call; False if it is too late.
 
         Raises:
             Unavailable: Redis does not answer.
         """
-        names = list(queues)
-        keys = [key for name in names for key in (scripts.queue_key(name), scripts.alive_key(name))]
-        try:
-            rows = await self._depth_script(keys=keys)
-        except (RedisError, OSError) as error:
-            raise Unavailable("The queue cannot be reached.", reason=repr(error)) from error
-        return [
-            QueueDepth(
-                queue=name,
-                waiting=waiting,
-                running=running,
-                oldest_waiting_s=oldest_ms / 1000,
-                workers=workers,
+        with reached("The queue cannot be reached."):
+            record = await self._redis.get(keys.job_key(job_id))
+            try:
+                job = decode_job(record or b"").job
+                tool = _tool_of(job)
+            except (msgspec.DecodeError, BadArguments):
+                return False
+            word, _ = await self._give_up_script(
+                keys=[keys.queue_key(tool.queue)], args=[job_id, b""]
             )
-            for name, (waiting, running, oldest_ms, workers) in zip(names, rows, strict=True)
-        ]
+            if word != b"withdrawn":
+                return False
+            withdrawn = encode_outcome(_refused(job, "withdrawn"))
+            await self._redis.publish(keys.outcomes_channel(job.call_sid), withdrawn)
+        return True
 
-    async def _enqueue_at_last(self, job: ToolJob) -> None:
+    async def _enqueue_at_last(self, asked: _Asked) -> None:
+        failed = False
         for pause_s in pauses(longest_s=LONGEST_PAUSE_S):
             try:
-                return await self._enqueue(job)
+                memory = await self._enqueue(asked.job)
             except WORTH_ANOTHER_TRY:
+                failed = True
                 await asyncio.sleep(pause_s)
+            else:
+                if not (failed and asked.memory):  # else an earlier try may have reached another
+                    asked.memory = memory
+                return
 
-    async def _enqueue(self, job: ToolJob) -> None:
-        queue = QUEUED[job.tool].queue
+    async def _enqueue(self, job: ToolJob, *, again: bool = False) -> bytes:
+        """What Redis's memory is called that has the job now, if it was not refused."""
+        tool = QUEUED[job.tool]
+        if again:
+            asks = "nothing"  # it was let in before
+        elif self._line.lost_lately(ALIVE_FOR_S):
+            asks = "load"  # a Redis that has just come back may not know its workers yet
+        else:
+            asks = "all"
         answer = await self._enqueue_script(
-            keys=[scripts.queue_key(queue), scripts.bell_key(queue)],
-            args=[job.job_id, encode_job(job), scripts.RECORD_KEPT_MS],
+            keys=[keys.queue_key(tool.queue), keys.bell_key(tool.queue)],
+            args=[
+                job.job_id,
+                encode_job(job),
+                keys.RECORD_KEPT_MS,
+                int(not tool.internal),
+                int(job.budget_s * 1000),
+                keys.breaker_name(job.practice, tool.backend),
+                keys.served_mark(tool.queue),
+                asks,
+                int(tool.effect),
+            ],
         )
+        self._memory = answer[2]
         self._note(job, answer)
+        return self._memory
 
-    def _note(self, job: ToolJob, answer: list[Any]) -> None:
-        """Deliver the result if the answer of a script has one."""
-        if answer[0] != b"done":
-            return
-        try:
-            outcome = decode_result(answer[1]).outcome
-        except msgspec.DecodeError:
-            log.warning("result_unreadable", call_sid=job.call_sid)
-            return
-        self._tell(job.call_sid, outcome)
+    async def _given_up(self, asked: _Asked) -> ToolOutcome:
+        job, tool = asked.job, QUEUED[asked.job.tool]
+        answer = await self._give_up_script(
+            keys=[keys.queue_key(tool.queue)],
+            args=[job.job_id, asked.memory if tool.effect else b""],
+        )
+        if (outcome := _known(job, answer)) is not None:
+            return outcome
+        match answer[0]:
+            case b"withdrawn" | b"absent":
+                return _refused(job, "withdrawn")
+            case b"forgotten":
+                self._look_again([job.call_sid])
+        return _left_open(job)
+
+    def _note(self, job: ToolJob, answer: Sequence[Any]) -> None:
+        """Deliver the outcome if the answer of a script has one."""
+        if (outcome := _known(job, answer)) is not None:
+            self._tell(job.call_sid, outcome)
 
     def _tell(self, call_sid: str, outcome: ToolOutcome) -> None:
-        self._asked.pop(f"{call_sid}:{outcome.function_call_id}", None)
+        asked = self._asked.get(f"{call_sid}:{outcome.function_call_id}")
+        if asked is not None:
+            self._settle(asked, outcome)
         call = self._calls.get(call_sid)
-        if call is None or outcome.function_call_id in call.told:
+        if call is None:
             return
-        call.told.add(outcome.function_call_id)
+        told = call.told.get(outcome.function_call_id)
+        if told is not None and (is_final(told) or not is_final(outcome)):
+            return
+        call.told[outcome.function_call_id] = outcome
         call.deliver(outcome)
+
+    def _settle(self, asked: _Asked, outcome: ToolOutcome) -> None:
+        """Look for it no more; or, while it is in doubt, as long as the call is there."""
+        job_id = asked.job.job_id
+        if is_final(outcome):
+            self._asked.pop(job_id, None)
+        elif asked.job.call_sid in self._calls:
+            asked.forget_at = float("inf")
+            self._asked[job_id] = asked
 
     def _look_again(self, call_sids: list[str]) -> None:
         self._to_look_at.update(call_sids)
@@ -248,7 +362,8 @@ class ToolQueue:
         """Whenever the line is new: fetch outcomes that were published to nobody.
 
         A job of which Redis knows neither record nor result was lost with its memory, or never
-        arrived: it is sent again, as long as somebody waits for it.
+        arrived: it is sent again, as long as somebody waits for it. So is an effect in doubt: the
+        worker that gets it looks what became of it.
         """
         waits = pauses()
         while True:
@@ -256,6 +371,7 @@ class ToolQueue:
             self._look.clear()
             calls, self._to_look_at = self._to_look_at, set()
             try:
+                await self._withdraw()
                 await self._look_for(
                     [a.job for a in self._asked.values() if a.job.call_sid in calls]
                 )
@@ -265,18 +381,68 @@ class ToolQueue:
                 self._look_again(list(calls))
                 await asyncio.sleep(next(waits))
 
+    async def _withdraw(self) -> None:
+        for job_id, asked in list(self._to_withdraw.items()):
+            if asked.forget_at > time.monotonic():
+                outcome = await self._given_up(asked)
+                self._tell(asked.job.call_sid, outcome)
+            self._to_withdraw.pop(job_id, None)
+
     async def _look_for(self, jobs: list[ToolJob]) -> None:
         if not jobs:
             return
         answers = await self._look_script(args=[job.job_id for job in jobs])
         for job, answer in zip(jobs, answers, strict=True):
-            waited_for = self._wall_clock() < job.asked_utc + job.budget_s
-            if answer[0] == b"lost" and job.job_id in self._asked and waited_for:
-                await self._enqueue(job)
+            if answer[0] == b"lost" and self._is_wanted(job):
+                await self._enqueue(job, again=True)
             else:
                 self._note(job, answer)
+
+    def _is_wanted(self, job: ToolJob) -> bool:
+        if job.job_id not in self._asked:
+            return False
+        call = self._calls.get(job.call_sid)
+        told = call.told.get(job.function_call_id) if call else None
+        in_doubt = told is not None and not is_final(told)
+        return in_doubt or self._wall_clock() < job.asked_utc + job.budget_s
 
     def _forget_old(self) -> None:
         now = time.monotonic()
         for job_id in [id for id, asked in self._asked.items() if asked.forget_at < now]:
             del self._asked[job_id]
+
+
+def _tool_of(job: ToolJob) -> Tool:
+    tool = QUEUED.get(job.tool)
+    if tool is None:
+        raise BadArguments(f"There are only these tools: {', '.join(QUEUED)}.")
+    return tool
+
+
+def _known(job: ToolJob, answer: Sequence[Any]) -> ToolOutcome | None:
+    """The outcome that a script's answer tells of, if it does."""
+    match answer[0]:
+        case b"done":
+            try:
+                return decode_result(answer[1]).outcome
+            except msgspec.DecodeError:
+                log.warning("result_unreadable", call_sid=job.call_sid)
+        case b"refused":
+            return _refused(job, answer[1].decode())
+    return None
+
+
+def _refused(job: ToolJob, code: str) -> Failed:
+    """It has not begun and never will."""
+    tool = QUEUED[job.tool]
+    return _failed(job, code, tool.not_done or tool.fallback)
+
+
+def _left_open(job: ToolJob) -> Failed:
+    """It may have begun."""
+    tool = QUEUED[job.tool]
+    return _failed(job, IN_DOUBT if tool.effect else "budget_spent", tool.fallback)
+
+
+def _failed(job: ToolJob, code: str, say: str) -> Failed:
+    return Failed(function_call_id=job.function_call_id, tool=job.tool, code=code, say=say)

@@ -16,11 +16,11 @@ import structlog
 from arq import Worker, func
 from redis.exceptions import RedisError
 
-from tools import scripts
+from tools import keys
 from tools.catalog import LONGEST_BUDGET_S, QUEUED
 from tools.claims import Claim, Claims
 from tools.connections import WORTH_ANOTHER_TRY, connect, pauses
-from tools.contract import ToolOutcome
+from tools.contract import Failed, ToolOutcome
 from tools.errors import LeaseLost
 from tools.records import JobRecord, decode_job
 from worker.run import JobRun, most_tries
@@ -50,7 +50,7 @@ class ToolWorker(Worker):
                 )
                 for tool in QUEUED.values()
             ],
-            queue_name=scripts.queue_key(claims.queues[0]),
+            queue_name=keys.queue_key(claims.queues[0]),
             redis_pool=connect(redis_url),
             handle_signals=False,
             health_check_interval=HEALTH_LINE_EVERY_S,
@@ -155,6 +155,9 @@ class ToolWorker(Worker):
             await self._discard(claim)
             return
         job = record.job
+        left_s = job.asked_utc + job.budget_s - time.time()
+        # One that is late is held as if it were new: what became of it is still to be found out.
+        self._claims.hold(claim, left_s if left_s > 0 else job.budget_s)
         structlog.contextvars.bind_contextvars(
             call_sid=job.call_sid, function_call_id=job.function_call_id, tool=job.tool
         )
@@ -165,7 +168,8 @@ class ToolWorker(Worker):
                 tries=claim.tries,
                 still_mine=lambda: self._claims.leases.is_ours(claim.job_id),
             )
-            counted = await self._finish(claim, record, outcome, started_ms)
+            begun_in_time = left_s > 0
+            counted = await self._finish(claim, record, outcome, started_ms, begun_in_time)
         except LeaseLost:
             log.warning("job_lost", tries=claim.tries)
             return
@@ -184,17 +188,29 @@ class ToolWorker(Worker):
         )
 
     async def _finish(
-        self, claim: Claim, record: JobRecord, outcome: ToolOutcome, started_ms: int
+        self,
+        claim: Claim,
+        record: JobRecord,
+        outcome: ToolOutcome,
+        started_ms: int,
+        begun_in_time: bool,
     ) -> bool:
+        job = record.job
+        tool = QUEUED.get(job.tool)
+        # What waited here for too long says nothing about a backend that was never asked.
+        watched = tool.backend if tool and begun_in_time else ""
         async with asyncio.timeout(RECORD_WITHIN_S):
             for pause_s in pauses():
                 try:
                     return await self._claims.finish(
                         claim,
-                        record.job.call_sid,
+                        job.call_sid,
                         outcome,
                         queued_ms=record.queued_ms,
                         started_ms=started_ms,
+                        breaker=keys.breaker_name(job.practice, watched),
+                        dead=_why_dead(claim, outcome),
+                        late=time.time() > job.asked_utc + job.budget_s,
                     )
                 except WORTH_ANOTHER_TRY as error:
                     log.warning("outcome_unrecorded_yet", reason=repr(error))
@@ -242,3 +258,15 @@ class ToolWorker(Worker):
     async def _never(self, ctx: dict[Any, Any], *arguments: Any) -> None:
         """Stands in arq's table of functions; jobs are run by ``_serve``."""
         raise NotImplementedError
+
+
+def _why_dead(claim: Claim, outcome: ToolOutcome) -> str:
+    """Why nobody is to run the job again without a look at it; empty: nothing is wrong with it."""
+    if claim.tries > most_tries_of(outcome.tool):
+        return "poison"
+    return "internal" if isinstance(outcome, Failed) and outcome.code == "internal" else ""
+
+
+def most_tries_of(tool: str) -> int:
+    """How often a job of this tool may be claimed, whether or not there is such a tool."""
+    return most_tries(QUEUED[tool]) if tool in QUEUED else 1

@@ -16,6 +16,7 @@ from admin.errors import SettingsRefused
 from admin.settings import Settings, load
 from bridge.phrases import PhraseCache
 from bridge.profile import Profile
+from tests.tools.served import count_as_served
 from tools.contract import ToolJob
 from tools.queue import ToolQueue
 
@@ -137,6 +138,7 @@ async def test_a_parameter_that_is_no_yes_or_no_is_told_by_name(
 
 
 async def test_queues_show_what_waits(admin: AsyncTestClient[Any], redis_url: str) -> None:
+    count_as_served(redis_url)
     async with ToolQueue(redis_url) as queue:
         await queue.submit(
             ToolJob(

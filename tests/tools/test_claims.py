@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from arq import ArqRedis
 
-from tools import scripts
+from tests.tools.served import count_as_served
+from tools import keys
 from tools.catalog import QUEUES
 from tools.claims import Claim, Claims
 from tools.connections import connect
@@ -32,6 +33,7 @@ async def raw(redis_url: str) -> AsyncIterator[ArqRedis]:
 @pytest.fixture
 async def job(redis_url: str) -> None:
     """One job on the queue."""
+    count_as_served(redis_url)
     async with ToolQueue(redis_url) as queue:
         await queue.submit(
             ToolJob(
@@ -189,7 +191,7 @@ async def test_a_record_that_expired_is_taken_off_the_queue(
     async with Claims(redis_url, QUEUES) as claims:
         assert await take(claims) == []
 
-    assert await raw.zcard(scripts.queue_key("lookup")) == 0
+    assert await raw.zcard(keys.queue_key("lookup")) == 0
 
 
 async def test_no_more_jobs_are_taken_than_there_are_slots(redis_url: str, job: None) -> None:
@@ -223,11 +225,12 @@ async def test_a_bell_that_nobody_listens_to_stays_short_and_goes_in_the_end(
 ) -> None:
     async with Claims(redis_url, ["lookup"]) as claims:
         redis = connect(redis_url)
-        bell = scripts.bell_key("lookup")
-        await redis.rpush(bell, *["1"] * (scripts.BELLS_KEPT + 5))
+        bell = keys.bell_key("lookup")
+        await claims.ring()
+        await redis.rpush(bell, *["1"] * (keys.BELLS_KEPT + 5))
 
         await claims.ring()
 
-        assert await redis.llen(bell) == scripts.BELLS_KEPT
-        assert 0 < await redis.pttl(bell) <= scripts.BELL_KEPT_MS
+        assert await redis.llen(bell) == keys.BELLS_KEPT
+        assert 0 < await redis.pttl(bell) <= keys.BELL_KEPT_MS
         await redis.aclose()

@@ -10,7 +10,8 @@ import redis.asyncio
 from arq import ArqRedis
 from arq.jobs import Job, JobStatus
 
-from tools import scripts
+from tests.tools.served import count_as_served
+from tools import keys
 from tools.catalog import QUEUES
 from tools.claims import Claim, Claims
 from tools.connections import connect
@@ -68,7 +69,13 @@ class Caller:
 
 
 @pytest.fixture
-async def queue(redis_url: str) -> AsyncIterator[ToolQueue]:
+def served(redis_url: str) -> str:
+    count_as_served(redis_url)
+    return redis_url
+
+
+@pytest.fixture
+async def queue(served: str, redis_url: str) -> AsyncIterator[ToolQueue]:
     async with ToolQueue(redis_url) as queue:
         yield queue
 
@@ -228,7 +235,7 @@ async def test_a_cut_line_is_laid_again_and_nothing_is_missed(
 
 
 async def test_connections_cut_while_jobs_are_put_on_lose_and_double_none(
-    redis_url: str, raw: ArqRedis
+    served: str, redis_url: str, raw: ArqRedis
 ) -> None:
     async def cut(stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -243,7 +250,7 @@ async def test_connections_cut_while_jobs_are_put_on_lose_and_double_none(
     stop.set()
     await cutting
 
-    assert await raw.zcard(scripts.queue_key("lookup")) == 150
+    assert await raw.zcard(keys.queue_key("lookup")) == 150
 
 
 async def test_jobs_that_redis_forgot_are_sent_again(
@@ -341,7 +348,7 @@ async def test_cancelling_again_or_what_was_never_asked_is_nothing(
 
     assert cancelled == [True, False, False]
     assert not unknown
-    assert await raw.zrange(scripts.queue_key("lookup"), 0, -1) == [b"CA2:f1"]
+    assert await raw.zrange(keys.queue_key("lookup"), 0, -1) == [b"CA2:f1"]
 
 
 async def test_a_read_that_was_given_back_has_not_begun(
@@ -387,7 +394,7 @@ async def test_a_cancelled_read_is_not_sent_again_when_the_line_is_new(
     await queue.submit(a_job("f1"))
     await queue.cancel("CA1", "f1", "find_slots")
     await queue.submit(a_job("f2"))
-    await raw.delete(scripts.job_key("CA1:f2"), scripts.queue_key("lookup"))
+    await raw.delete(keys.job_key("CA1:f2"), keys.queue_key("lookup"))
     await raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
     claim = await take_one(claims)  # f2 was lost, and is sent again
@@ -427,7 +434,7 @@ async def test_an_effect_is_never_taken_off(queue: ToolQueue, tool: str, raw: Ar
     with pytest.raises(ValueError, match=tool):
         await queue.cancel("CA1", "f1", tool)
 
-    assert await raw.zcard(scripts.queue_key("booking")) == 1
+    assert await raw.zcard(keys.queue_key("booking")) == 1
 
 
 async def test_without_redis_nothing_is_known_to_be_cancelled(tmp_path: Any) -> None:
@@ -477,7 +484,7 @@ async def test_a_stock_arq_client_can_read_our_queue(
         job_deserializer=msgspec.msgpack.decode,
         job_serializer=msgspec.msgpack.encode,
     )
-    key = scripts.queue_key("lookup")
+    key = keys.queue_key("lookup")
     job = Job("CA1:f1", stock, key, msgspec.msgpack.decode)
     statuses = []
 
@@ -510,5 +517,5 @@ async def test_a_job_leaves_nothing_but_its_result(
     await caller.heard()
 
     assert sorted(await raw.keys("*CA1*")) == [b"arq:result:CA1:f1"]
-    assert await raw.zcard(scripts.queue_key("lookup")) == 0
-    assert 0 < await raw.pttl("arq:result:CA1:f1") <= scripts.RESULT_KEPT_MS
+    assert await raw.zcard(keys.queue_key("lookup")) == 0
+    assert 0 < await raw.pttl("arq:result:CA1:f1") <= keys.RESULT_KEPT_MS

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.tools.served import count_as_served
 from tools import migrations, seed
 from tools.catalog import QUEUES
 from tools.contract import ToolJob, ToolOutcome
@@ -173,6 +174,7 @@ class Bridge:
 
 @pytest.fixture
 async def bridge(redis_url: str) -> AsyncIterator[Bridge]:
+    count_as_served(redis_url)  # a job may be asked for before its worker is up
     async with ToolQueue(redis_url, patience_s=PATIENTLY_S) as queue:
         yield Bridge(queue)
 

@@ -4,10 +4,11 @@ import asyncio
 import json
 import signal
 import sqlite3
+import time
 from typing import Any
 
 from tests.tools.chat_endpoint import Server, answers, says
-from tools import scripts
+from tools import keys
 from tools.connections import connect
 from tools.contract import Done, Failed
 from tools.leases import LEASE_S
@@ -110,14 +111,14 @@ async def test_bytes_that_are_no_job_are_taken_off_and_the_worker_goes_on(
 
     raw = connect(redis_url)
     for n, record in enumerate([b"", b"\xff\xff", pickle.dumps({"f": "x"}), b"\x81\xa1f\xa1x"]):
-        await raw.set(scripts.job_key(f"junk{n}"), record)
-        await raw.zadd(scripts.queue_key("lookup"), {f"junk{n}": 1})
+        await raw.set(keys.job_key(f"junk{n}"), record)
+        await raw.zadd(keys.queue_key("lookup"), {f"junk{n}": time.time() * 1000})
     start_worker()
     await bridge.ask("f1")
 
     assert content(await bridge.answer("f1"))["result"] == "offers"
     async with asyncio.timeout(30):
-        while await raw.zcard(scripts.queue_key("lookup")):
+        while await raw.zcard(keys.queue_key("lookup")):
             await asyncio.sleep(0.02)
     assert await raw.keys("arq:job:*") == []
     await raw.aclose()
