@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -49,8 +50,8 @@ async def calcom(server: CalComServer) -> AsyncIterator[CalCom]:
         yield CalCom(config, client, PRACTICE, secret=KEY, now=NOW.timestamp)
 
 
-async def made(calcom: CalCom, **how: object) -> RemoteMade:
-    answer = await calcom.create(booking(**how))  # type: ignore[arg-type]
+async def made(calcom: CalCom, **how: Any) -> RemoteMade:
+    answer = await calcom.create(booking(**how))
     assert isinstance(answer, RemoteMade)
     return answer
 
