@@ -45,6 +45,9 @@ from tools.tables import ledger, ledger_calls
 
 __all__ = ["WITHDRAWN", "Claim", "Entry", "Ledger", "end_keys"]
 
+REQUESTED: Final = "requested"
+"""``result`` of what a calendar elsewhere was asked for and has not confirmed."""
+REQUEST_LOOK_S: Final = 600.0
 LOOK_TAKES_S: Final = 20.0
 """How long ``due`` gives one who looks, before it gives the same row to another."""
 
@@ -251,10 +254,16 @@ class Ledger:
                     continue
                 values: dict[str, Any] = {"told_as": each.as_}
                 if each.as_ == "done" and entry.has_happened:
-                    values |= {"state": "told", "look_utc": None}
+                    values |= {"state": "told", "look_utc": self._look_after(entry)}
                 elif each.as_ == "refused" and entry.state == "void":
                     values["look_utc"] = None
                 await self._change(connection, entry, **values)
+
+    def _look_after(self, entry: Entry) -> datetime | None:
+        """A request is not at its end when its caller knows of it: somebody has still to agree."""
+        if entry.result != REQUESTED:
+            return None
+        return self._now() + timedelta(seconds=REQUEST_LOOK_S)
 
     async def entry(self, entry_id: str) -> Entry | None:
         """A row as it is."""

@@ -34,6 +34,7 @@ class Clock:
 
 class Twilio:
     def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.options = Options(twilio_credentials=f"{ACCOUNT}:{TOKEN}")
         self.messages = Messages(self.options, clock=clock.seconds)
         self.requests: list[Request] = []
