@@ -166,9 +166,16 @@ def _chaos_bookings(arguments: Arguments, environ: Mapping[str, str]) -> int:
             database=arguments.database,
             seed_number=arguments.seed,
             at_once=arguments.at_once,
+            keep=arguments.keep,
             as_json=arguments.json,
         )
     )
+
+
+def _bench_tools(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    from admin import bench_tools
+
+    return bench_tools.tools(environ, rounds=arguments.rounds, as_json=arguments.json)
 
 
 # -- operators ---------------------------------------------------------------------------------
@@ -269,13 +276,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(scenarios)
     _add_state(scenarios, _SCENARIOS_STATE)
 
-    bench = verb("bench", None, "Measure what the bridge's own work costs on this machine.")
+    bench = verb("bench", None, "Measure what our own work costs on this machine.")
     benches = bench.add_subparsers(required=True, metavar="WHAT")
     says = "CPU of each thing done to a frame; 1 if the quality meter's bound is missed."
     bench_sound = benches.add_parser("sound", help=says, description=says)
     bench_sound.set_defaults(verb=_bench_sound)
     bench_sound.add_argument("--rounds", type=int, default=60, help="through the same talk (60)")
     _add_json(bench_sound)
+
+    says = (
+        "Round trip of a tool that does nothing, beside arq and the floor; 1 if a bound is missed."
+    )
+    bench_tools = benches.add_parser("tools", help=says, description=says)
+    bench_tools.set_defaults(verb=_bench_tools)
+    bench_tools.add_argument("--rounds", type=int, default=8, help="of each kind, in turns (8)")
+    _add_json(bench_tools)
 
     chaos = verb("chaos", None, "Break everything under live calls and count what was promised.")
     ordeals = chaos.add_subparsers(required=True, metavar="WHAT")
@@ -287,6 +302,9 @@ def _parser() -> argparse.ArgumentParser:
     chaos_bookings.add_argument("--seed", type=int, default=1, help="which callers, which weather")
     chaos_bookings.add_argument(
         "--database", default="sqlite", help="sqlite, postgres, or an empty database's address"
+    )
+    chaos_bookings.add_argument(
+        "--keep", type=Path, metavar="DIR", help="where database and logs stay behind"
     )
     _add_json(chaos_bookings)
 

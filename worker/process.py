@@ -33,7 +33,7 @@ def main(environ: Mapping[str, str], *, new_run: NewRun = JobRun) -> int:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
     check_bodies()
-    loop_factory = _loop_factory()
+    new_loop = loop_factory()
     outlet = cast(TextIO, ThreadlessOutlet(sys.stderr))
     logs.configure("worker", level=settings.log_level, stream=outlet)
     parent = Parent(
@@ -48,7 +48,7 @@ def main(environ: Mapping[str, str], *, new_run: NewRun = JobRun) -> int:
         return 0
     logs.configure("worker", level=settings.log_level)
     reports.start(settings.sentry_dsn, process="worker")
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve(settings, post, new_run=new_run))
     return 0
 
@@ -90,10 +90,11 @@ async def _beat(post: Post | None, worker: ToolWorker, retires_after: int) -> No
         await asyncio.sleep(post.beat_every_s)
 
 
-def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+def loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     """uvloop takes about a fifth off a job's round trip; where it is not built, asyncio's own."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.Loop
+    loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return loop
