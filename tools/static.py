@@ -63,7 +63,7 @@ class Static(Generic[Value]):
             return known[1]
         self._misses += 1
         loading = self._loading.get(name)
-        if loading is None:
+        if loading is None or loading.done():
             loading = asyncio.create_task(self._remember(name))
             loading.add_done_callback(lambda ended: self._ended(name, ended))
             self._loading[name] = loading
@@ -79,6 +79,7 @@ class Static(Generic[Value]):
         return value
 
     def _ended(self, name: str, loading: "asyncio.Task[Value | None]") -> None:
-        del self._loading[name]
+        if self._loading.get(name) is loading:
+            del self._loading[name]
         if not loading.cancelled():
             loading.exception()  # told to whoever waited; nobody may be left
