@@ -103,6 +103,7 @@ class Answers:
             tool=tool,
             job=job,
             asked_at=now,
+            asked_s=at_s,
             thought_signature=call.thought_signature or None,
             wish=key or _wish(tool, arguments),
         )
@@ -278,7 +279,7 @@ class Answers:
                 asked_as=pending.function_call_id,
                 happened=happened,
                 content=content,
-                at_s=at_s,
+                asked_s=pending.asked_s,
             )
         if is_final(outcome):
             self._settle(pending.wish, at_s)

@@ -220,9 +220,17 @@ class Conversation(msgspec.Struct, kw_only=True):
     def answer(
         self, function_call_id: str, *, response: str | None, at_s: float, outcome: str
     ) -> None:
-        """Note the answer of a function call; an unknown id changes nothing."""
+        """Note the answer of a function call; an unknown id changes nothing.
+
+        A later answer replaces it, but the agent had its first then.
+        """
         self.function_calls = [
-            msgspec.structs.replace(note, response=response, answered_s=at_s, outcome=outcome)
+            msgspec.structs.replace(
+                note,
+                response=response,
+                answered_s=at_s if note.answered_s is None else note.answered_s,
+                outcome=outcome,
+            )
             if note.function_call_id == function_call_id
             else note
             for note in self.function_calls

@@ -15,7 +15,7 @@ from tools.catalog import Tool
 from tools.contract import Done, ToolJob, ToolOutcome, is_final
 
 GIVE_UP_S: Final = 0.3
-"""So long before its deadline a job is given up: by then the queue has to say what is true of it."""
+"""So long before its deadline a job is given up: the queue has to say what is true of it."""
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     job: ToolJob
     """What runs for it: its own job, or one that an earlier session of the agent asked for."""
     asked_at: float
+    asked_s: float
+    """The same in seconds into the call."""
     thought_signature: str | None = None
     wish: str = ""
     """What was asked, whatever its id: the same for the same tool and arguments."""

@@ -150,8 +150,7 @@ class News:
     def unsaid(self, now: float) -> list[deepgram.UpdatePrompt]:
         """The agent would not say it, or was not heard: it is said again, or left to the agent."""
         saying, self._saying = self._saying, None
-        if saying is None:
-            return []
+        assert saying is not None  # asked only while there is
         tries = saying.item.tries + 1
         if tries < TRIES_AT_MOST:
             self._again(saying.item, now + AGAIN_S * tries, tries)

@@ -77,7 +77,7 @@ class Told:
         self._jobs = 0
 
     def answered(
-        self, outcome: ToolOutcome, *, asked_as: str, happened: bool, content: str, at_s: float
+        self, outcome: ToolOutcome, *, asked_as: str, happened: bool, content: str, asked_s: float
     ) -> None:
         """The agent has this answer of an effect, and is about to tell it."""
         self._waiting.append(
@@ -87,7 +87,7 @@ class Told:
                 as_=telling_of(outcome, happened=happened),
                 say=say_in(content),
                 place=len(self._conversation.utterances),
-                until_s=at_s + SPECULATED_S,
+                until_s=asked_s + SPECULATED_S,
             )
         )
 

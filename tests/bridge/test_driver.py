@@ -13,9 +13,10 @@ from bridge.call import recording
 from bridge.call.conversation import Conversation
 from bridge.call.ending import GONE_PATIENCE_S
 from bridge.call.events import CallerGone
+from bridge.call.functions import GIVE_UP_S
 from bridge.call.manners import Manners
 from bridge.call.session import CallSession
-from bridge.driver import PIECE_BYTES, CallDriver
+from bridge.driver import LAST_JOBS_S, PIECE_BYTES, CallDriver
 from bridge.errors import StateUnavailable
 from bridge.wire import deepgram, mulaw
 from tests.bridge.virtual_time import in_virtual_time
@@ -272,6 +273,56 @@ async def test_a_worker_that_never_answers_is_answered_for() -> None:
         await asyncio.sleep(CATALOG["find_slots"].budget_s + 0.01)
 
         assert "budget_spent" in setting.agent.messages[-1].content
+
+
+@in_virtual_time
+async def test_what_is_given_up_is_answered_with_what_the_queue_says_of_it() -> None:
+    async with a_call() as setting:
+        setting.tools.says_of_what_is_given_up = Failed(
+            function_call_id="fc1", tool="find_slots", code="withdrawn", say="Not just now."
+        )
+        setting.agent.asks("find_slots", FIND, id="fc1")
+        await asyncio.sleep(CATALOG["find_slots"].budget_s - GIVE_UP_S + 0.01)
+
+        assert setting.tools.given_up == ["fc1"]
+        assert "Not just now." in setting.agent.messages[-1].content
+
+
+@in_virtual_time
+async def test_what_is_still_open_when_a_call_has_ended_changes_nothing() -> None:
+    async with a_call() as setting:
+        setting.agent.asks("find_slots", FIND, id="fc1")
+        setting.tools.takes_s = 0.5  # for what is asked at the end
+        setting.driver.caller_message(stop())
+        await asyncio.sleep(0.1)
+        before = len(setting.session.commanded)
+        setting.tools.answer(done())
+
+        assert len(setting.session.commanded) == before
+
+
+@in_virtual_time
+async def test_the_calls_own_last_jobs_are_queued_though_it_ends() -> None:
+    async with a_call() as setting:
+        setting.tools.takes_s = 0.5
+        setting.agent.asks("find_slots", FIND, id="fc1")
+        await asyncio.sleep(1.0)
+        await setting.hangs_up()
+
+        assert [job.tool for job in setting.tools.jobs] == ["find_slots", "free_holds"]
+
+
+@in_virtual_time
+async def test_its_last_jobs_are_not_waited_for_without_end() -> None:
+    async with a_call() as setting:
+        setting.agent.asks("find_slots", FIND, id="fc1")
+        await asyncio.sleep(0)
+        setting.tools.takes_s = 3600.0
+        before = asyncio.get_running_loop().time()
+        await setting.hangs_up()
+
+        assert asyncio.get_running_loop().time() - before == pytest.approx(LAST_JOBS_S)
+        assert not setting.tools.attached
 
 
 @in_virtual_time

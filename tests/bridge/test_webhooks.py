@@ -197,6 +197,15 @@ async def test_a_planned_step_is_taken(
     assert [verb for verb in verbs(await bridge.resume("CA1")) if verb in expected] == expected
 
 
+async def test_whoever_knows_that_she_is_put_through_is_not_told_again(
+    bridge: Bridge, store: ConversationStore
+) -> None:
+    await bridge.voice("CA1")
+    await store.plan("CA1", 1, "transfer")
+
+    assert verbs(await bridge.resume("CA1")) == ["Dial"]
+
+
 async def test_a_planned_step_is_the_same_however_often_it_is_asked_for(
     bridge: Bridge, store: ConversationStore
 ) -> None:

@@ -14,8 +14,10 @@ from bridge.call.commands import (
     ConnectAgent,
     End,
     FetchPhrase,
+    GiveUpTool,
     HangUp,
     PlayVoice,
+    RunTool,
     SendVoice,
 )
 from bridge.call.events import (
@@ -29,7 +31,7 @@ from bridge.call.events import (
 )
 from bridge.call.patience import FALSE_START_S
 from bridge.wire import deepgram, twilio
-from bridge.wire.twilio import Clear
+from bridge.wire.twilio import Clear, SendMark
 from tests.call.calls import (
     APOLOGY,
     BOOK,
@@ -85,15 +87,29 @@ asked = st.one_of(
         st.sampled_from(["Tuesday", "Wednesday", None]),
     ),
     st.builds(lambda id: asks("start_over", "{}", id=id), ids),
+    st.builds(lambda id: asks("transfer_to_human", "{}", id=id), ids),
+    st.builds(lambda id: asks("end_call", "{}", id=id), ids),
 )
-outcomes = st.builds(
-    lambda id, good: OutcomeArrived(
-        outcome=Done(function_call_id=id, tool="find_slots", content='{"say":"x"}')
-        if good
-        else Failed(function_call_id=id, tool="find_slots", code="unavailable", say="x")
+contents = st.sampled_from(['{"say":"x"}', '{"result":"booked","say":"Booked."}', "no JSON"])
+codes = st.sampled_from(["unavailable", "doubt", "doubt", "withdrawn", "breaker", "bad_arguments"])
+tools = st.sampled_from(["find_slots", "book_appointment"])
+outcomes = st.one_of(
+    st.builds(
+        lambda id, tool, content: OutcomeArrived(
+            outcome=Done(function_call_id=id, tool=tool, content=content)
+        ),
+        ids,
+        tools,
+        contents,
     ),
-    ids,
-    st.booleans(),
+    st.builds(
+        lambda id, tool, code: OutcomeArrived(
+            outcome=Failed(function_call_id=id, tool=tool, code=code, say="Not now.")
+        ),
+        ids,
+        tools,
+        codes,
+    ),
 )
 middle = st.one_of(
     st.builds(lambda n: media(b"\x40" * n), st.integers(0, 400)),
@@ -163,6 +179,7 @@ manner = st.sampled_from(
         {"listening": LISTEN, "spelling": LISTEN, "spelling_cues": ("a",)},
         {"fillers": (), "details": ("day",), "roll_over_after_s": 4.0, "window_turns": 3},
         {"poor_line": "", "reconnect_within_s": 3.0, "protect_confirmations": False},
+        {"can_transfer": True, "fillers": (), "protect_confirmations": False},
     ]
 )
 """Practices that differ in how they listen, interrupt and wait."""
@@ -192,9 +209,13 @@ class Watched(Call):
             assert at_this_instant < 20, "the wake-ups make no progress"
             self.feed(Wakeup(), max(due, self.now))
 
-    def play(self, script: list) -> None:
+    def play(self, script: list, *, connected: bool = False) -> None:
         now = 0.0
         self.feed(start(), now)
+        if connected:
+            self.feed(deepgram.Welcome(request_id="r"), now)
+            self.feed(phrase("greeting", GREETING, 0.1), now)
+            self.feed(deepgram.SettingsApplied(), now)
         for wait_ms, event in script:
             now += wait_ms / 1000
             self.go_to(now)
@@ -397,6 +418,101 @@ def test_a_function_call_is_answered_once_unless_it_is_withdrawn_or_the_line_is_
     call.go_to(call.now + 20.0)
 
     assert not call.waiting or call.session.parts.ending.begun
+
+
+dealings = st.lists(
+    st.one_of(
+        st.tuples(st.just("asks"), st.sampled_from(["09:00", "10:00"])),
+        st.tuples(
+            st.sampled_from(["first answers", "last answers"]),
+            st.sampled_from(["booked", "slot_taken", "doubt", "doubt", "withdrawn"]),
+        ),
+        st.tuples(st.just("is heard"), st.sampled_from(["Booked for you.", "Hm.", "I'm on it."])),
+        st.tuples(st.just("withdraws"), st.none()),
+        st.tuples(st.just("speaks"), st.none()),
+        st.tuples(st.just("refuses"), st.none()),
+        st.tuples(st.just("loses the line"), st.none()),
+        st.tuples(st.just("waits"), st.sampled_from([0.5, 1.5, 5.0, 9.0])),
+    ),
+    max_size=40,
+)
+
+
+@given(dealings, st.booleans())
+def test_the_caller_is_told_of_an_outcome_at_most_once(script: list, protects: bool) -> None:
+    call = Watched(
+        fillers=(), protect_confirmations=protects, idle_after_s=100.0, longest_call_s=1000.0
+    )
+    call.feed(start(), 0.0)
+    call.feed(phrase("greeting", GREETING, 0.1), 0.0)
+    call.feed(deepgram.Welcome(request_id="r"), 0.1)
+    call.feed(deepgram.SettingsApplied(), 0.2)
+    asked: list[str] = []
+    for what, value in script:
+        now = call.now
+        match what:
+            case "asks":
+                asked.append(f"fc{len(asked)}")
+                call.feed(asks("book_appointment", BOOK.replace("09:00", value), id=asked[-1]), now)
+            case "first answers" | "last answers" if asked:
+                id = asked[0 if what == "first answers" else -1]
+                call.feed(decided(id, value), now)
+            case "is heard":
+                call.feed(agent_text(value), now)
+                call.feed(AgentAudio(sound(1.0)), now)
+                call.feed(deepgram.AgentAudioDone(), now)
+                call.go_to(now + 1.0)
+                marks = [one.mark.name for one in call.commands if isinstance(one, SendMark)]
+                call.feed(mark(marks[-1]), max(call.now, now + 1.0))
+            case "withdraws" if asked:
+                call.feed(cancels(asked[-1], "book_appointment"), now)
+            case "speaks":
+                call.feed(deepgram.UserStartedSpeaking(), now)
+                call.feed(user_text("And then?"), now)
+            case "refuses":
+                call.feed(deepgram.InjectionRefused(), now)
+            case "loses the line":
+                call.feed(AgentLost(code="closed"), now)
+                call.feed(deepgram.Welcome(request_id="r"), now)
+                call.feed(deepgram.SettingsApplied(), now)
+            case "waits":
+                call.go_to(now + value)
+                call.now = max(call.now, now + value)
+            case _:
+                pass
+    call.feed(stop(), call.now)
+
+    jobs = [one.job for one in call.commands if isinstance(one, RunTool)]
+    noted = [job for job in jobs if job.tool == "note_told"]
+    told = [one for job in noted for one in msgspec.json.decode(job.arguments)["told"]]
+    known = Counter(one["function_call_id"] for one in told if one["as"] != "doubt")
+    assert all(times == 1 for times in known.values())
+    assert len({job.function_call_id for job in noted}) == len(noted)
+    assert [job.tool for job in jobs].count("free_holds") <= 1
+
+
+def decided(id: str, word: str) -> OutcomeArrived:
+    if word in ("doubt", "withdrawn"):
+        failed = Failed(function_call_id=id, tool="book_appointment", code=word, say="Not now.")
+        return OutcomeArrived(outcome=failed)
+    content = json({"result": word, "say": f"{word} for you."})
+    done = Done(function_call_id=id, tool="book_appointment", content=content)
+    return OutcomeArrived(outcome=done)
+
+
+@given(scripts, manner)
+def test_no_job_is_given_up_more_often_than_it_was_asked(
+    script: list, manners: dict[str, Any]
+) -> None:
+    call = Watched(**manners)
+    call.play(script, connected=True)
+    call.go_to(1e6)
+
+    asked = Counter(one.job.function_call_id for one in call.commands if isinstance(one, RunTool))
+    given_up = Counter(
+        one.job.function_call_id for one in call.commands if isinstance(one, GiveUpTool)
+    )
+    assert given_up <= asked
 
 
 class Asked(Heeded):
