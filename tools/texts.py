@@ -8,6 +8,7 @@ Source: https://www.twilio.com/docs/messaging/api/message-resource
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -179,6 +180,16 @@ class Texts:
                 if len(body) > LONGEST_ANSWER:
                     raise _unread("answer without end")
             return answer.status_code, answer.headers, body
+
+
+def check_account(sid: str) -> None:
+    """Whether a text can be an account's name; it becomes part of an address.
+
+    Raises:
+        ValueError: it cannot; the message repeats nothing of it.
+    """
+    if sid and not re.fullmatch(r"AC[0-9a-fA-F]{32}", sid):
+        raise ValueError("expected AC and 32 figures or letters a to f")
 
 
 def _sent(answer: bytes) -> Sent | Unanswered:

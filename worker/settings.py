@@ -6,10 +6,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tools import connections, database, environment, logs, reports, summary
+from tools import connections, database, environment, logs, reports, summary, texts
 from tools.catalog import LONGEST_BUDGET_S, QUEUES
 from tools.database import DEFAULT_URL
 from tools.environment import BadSetting
+
+OFF = "off"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -36,8 +38,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """Base of an OpenAI-compatible API that condenses what was said; empty: nobody is asked."""
     summary_model: str = ""
     summary_api_key: str = ""
+    twilio_account_sid: str = ""
+    """The account that text messages are sent by; empty: none are sent."""
+    twilio_auth_token: str = ""
+    """Two, separated by a comma, while one is being rotated: the first is used."""
+    twilio_api_key_sid: str = ""
+    """Used in place of the token, which opens the whole account."""
+    twilio_api_key_secret: str = ""
+    twilio_api_url: str = "https://api.twilio.com"
+    """Another region's, or the simulator's; ``off``: no text messages are sent."""
     sentry_dsn: str = ""
     log_level: str = "INFO"
+
+    @property
+    def twilio_credentials(self) -> tuple[str, str] | None:
+        """User and password of Twilio's REST API; None where no text messages are sent."""
+        if not self.twilio_account_sid or self.twilio_api_url == OFF:
+            return None
+        if self.twilio_api_key_sid:
+            return self.twilio_api_key_sid, self.twilio_api_key_secret
+        token = self.twilio_auth_token.partition(",")[0].strip()
+        return (self.twilio_account_sid, token) if token else None
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
@@ -64,12 +85,21 @@ def load(environ: Mapping[str, str]) -> Settings:
         worker_queues=_check_queues,
         summary_url=summary.check_url,
         summary_api_key=summary.check_key,
+        twilio_account_sid=texts.check_account,
+        twilio_api_url=_check_twilio_url,
         sentry_dsn=reports.check_dsn,
         log_level=logs.level_number,
     )
     if settings.summary_url and not settings.summary_model:
         raise BadSetting("SUMMARY_MODEL: required where SUMMARY_URL is set")
+    if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
+        raise BadSetting("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: one without the other")
     return settings
+
+
+def _check_twilio_url(url: str) -> None:
+    if url != OFF:
+        summary.check_url(url)
 
 
 def _check_queues(names: str) -> None:

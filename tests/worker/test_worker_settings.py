@@ -48,9 +48,35 @@ def test_without_an_endpoint_nobody_is_asked_for_summaries() -> None:
     assert load({}).summary_url == ""
 
 
+ACCOUNT = f"AC{'0' * 32}"
+TWILIO = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "new, old"}
+KEY = {"TWILIO_API_KEY_SID": "SK1", "TWILIO_API_KEY_SECRET": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "credentials"),
+    [
+        ({}, None),
+        ({"TWILIO_ACCOUNT_SID": ACCOUNT}, None),
+        ({"TWILIO_AUTH_TOKEN": "token"}, None),
+        (TWILIO, (ACCOUNT, "new")),
+        (TWILIO | KEY, ("SK1", "secret")),
+        (TWILIO | {"TWILIO_API_URL": "off"}, None),
+        (TWILIO | {"TWILIO_API_URL": "http://127.0.0.1:8082"}, (ACCOUNT, "new")),
+    ],
+)
+def test_texts_are_sent_by_key_or_token_where_there_is_an_account(
+    environ: dict[str, str], credentials: tuple[str, str] | None
+) -> None:
+    assert load(environ).twilio_credentials == credentials
+
+
 @pytest.mark.parametrize(
     ("environ", "complaint"),
     [
+        ({"TWILIO_ACCOUNT_SID": "AC/../x"}, "TWILIO_ACCOUNT_SID: expected AC and 32"),
+        ({"TWILIO_API_KEY_SID": "SK1"}, "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: one without"),
+        ({"TWILIO_API_URL": "http://api.twilio.com"}, "TWILIO_API_URL: http:// is for loopback"),
         ({"WORKER_QUEUES": "tea"}, "WORKER_QUEUES: expected names out of"),
         ({"WORKER_QUEUES": ","}, "WORKER_QUEUES"),
         ({"WORKER_QUEUES": "booking;"}, "WORKER_QUEUES"),
