@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx
 import msgspec
+import structlog
 
 from tools.calendar import Calendar
 from tools.catalog import LONGEST_BUDGET_S
@@ -18,6 +19,8 @@ from worker.settings import Settings
 
 ENDPOINT_TIMES: Final = httpx.Timeout(LONGEST_BUDGET_S, connect=2.0)
 """The budget of a job ends it sooner; an address where nobody is at home is left quickly."""
+
+log = structlog.get_logger()
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,16 +38,19 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """The resources; database and endpoint are connected to when they are first asked something."""
     engine = open_engine(settings.database_url)
+    calendar = Calendar(engine)
     try:
         async with httpx.AsyncClient(timeout=ENDPOINT_TIMES) as client:
             yield Resources(
-                calendar=Calendar(engine),
+                calendar=calendar,
                 ledger=Ledger(engine),
                 holds=Holds(engine),
                 patients=Patients(engine),
                 endpoint=_endpoint(settings, client),
             )
     finally:
+        counted = calendar.practices.counted
+        log.info("facts_remembered", hits=counted.hits, misses=counted.misses)
         await engine.dispose()
 
 
