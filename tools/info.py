@@ -63,12 +63,12 @@ def _topics(facts: Facts, today: date) -> list[Fact]:
         Fact(
             name="services",
             also_called=("service", "what you offer", "what you do", "what do you do", "offer"),
-            say=f"We offer {spoken.all_of([each.name for each in facts.services])}.",
+            say=_sentence("We offer", spoken.all_of([each.name for each in facts.services])),
         ),
         Fact(
             name="people",
             also_called=("staff", "team", "who works there", "who works here", "providers"),
-            say=f"You can see {spoken.one_of([each.name for each in facts.providers])}.",
+            say=_sentence("You can see", spoken.one_of([each.name for each in facts.providers])),
         ),
         Fact(
             name="insurance",
@@ -76,13 +76,19 @@ def _topics(facts: Facts, today: date) -> list[Fact]:
             say=insurance.listed(facts),
         ),
     )
-    return [*facts.told, *(each for each in ours if names.plain(each.name) not in entered)]
+    return [
+        *facts.told,
+        *(each for each in ours if each.say and names.plain(each.name) not in entered),
+    ]
 
 
 def _hours(facts: Facts, today: date) -> str:
-    said = [f"We're open {spoken.all_of(_weekly(facts.hours))}."]
-    closed = [(day, why) for day, why in facts.closed.items() if today <= day < today + CLOSED_SOON]
-    for day, why in closed[:MOST]:
+    if not facts.hours:
+        return ""
+    said = [f"We're open {'; and '.join(_weekly(facts.hours))}."]
+    closed = [day for day in sorted(facts.closed) if today <= day < today + CLOSED_SOON]
+    for day in closed[:MOST]:
+        why = facts.closed[day]
         on = spoken.day(day, today)
         on = on if day - today <= timedelta(days=1) else f"on {on}"
         said.append(f"We're closed {on}{f' for {why}' if why else ''}.")
@@ -92,8 +98,8 @@ def _hours(facts: Facts, today: date) -> str:
 def _weekly(hours: Sequence[Hours]) -> list[str]:
     """The week, days of the same hours together where they follow one another."""
     days = [
-        (weekday, tuple(sorted((each.opens, each.closes) for each in hours if _on(each, weekday))))
-        for weekday in range(7)
+        (day, sorted((each.opens, each.closes) for each in hours if each.weekday == day))
+        for day in range(7)
     ]
     said = []
     for spans, of_days in groupby(days, key=lambda day: day[1]):
@@ -105,12 +111,12 @@ def _weekly(hours: Sequence[Hours]) -> list[str]:
     return said
 
 
-def _on(hours: Hours, weekday: int) -> bool:
-    return hours.weekday == weekday
-
-
 def _about(facts: Facts, service: Service) -> Fact:
     people = [each.name for each in facts.who_does(service)]
     with_whom = f", with {spoken.one_of(people)}" if people else ""
     takes = f"{spoken.a(service.name).capitalize()} takes {figures.duration(service.lasts)}"
     return Fact(name=service.name, also_called=(), say=f"{takes}{with_whom}.")
+
+
+def _sentence(begins: str, words: str) -> str:
+    return f"{begins} {words}." if words else ""
