@@ -166,6 +166,7 @@ def _chaos_bookings(arguments: Arguments, environ: Mapping[str, str]) -> int:
             database=arguments.database,
             seed_number=arguments.seed,
             at_once=arguments.at_once,
+            calm=arguments.calm,
             keep=arguments.keep,
             as_json=arguments.json,
         )
@@ -182,9 +183,23 @@ def _bench_tools(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _queues(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    from admin import verbs
+    from admin import queue_verbs as verbs
 
-    return asyncio.run(verbs.show_queues(environ, arguments.state, as_json=arguments.json))
+    state, as_json = arguments.state, arguments.json
+    match arguments.act:
+        case "dead":
+            doing = verbs.dead(environ, state, limit=arguments.limit, as_json=as_json)
+        case "log":
+            doing = verbs.log(environ, state, limit=arguments.limit, as_json=as_json)
+        case "retry":
+            doing = verbs.retry(environ, state, arguments.job_id, as_json=as_json)
+        case "drop":
+            doing = verbs.drop(environ, state, arguments.job_id, as_json=as_json)
+        case "purge":
+            doing = verbs.purge(environ, state, dry_run=arguments.dry_run, as_json=as_json)
+        case _:
+            doing = verbs.show(environ, state, as_json=as_json)
+    return asyncio.run(doing)
 
 
 def _phrases_list(arguments: Arguments, environ: Mapping[str, str]) -> int:
@@ -303,14 +318,33 @@ def _parser() -> argparse.ArgumentParser:
     chaos_bookings.add_argument(
         "--database", default="sqlite", help="sqlite, postgres, or an empty database's address"
     )
+    chaos_bookings.add_argument("--calm", action="store_true", help="break nothing, to compare")
     chaos_bookings.add_argument(
         "--keep", type=Path, metavar="DIR", help="where database and logs stay behind"
     )
     _add_json(chaos_bookings)
 
-    queues = verb("queues", _queues, "Show how full the tool queues are.")
+    queues = verb("queues", _queues, "Show how full the tool queues are; mend what went wrong.")
     _add_json(queues)
     _add_state(queues, _DEV_STATE)
+    mending = queues.add_subparsers(dest="act", metavar="ACT")
+    for name, says in (
+        ("dead", "Show the dead letters: jobs that nobody runs again by himself."),
+        ("log", "Show the jobs that ended last."),
+        ("retry", "Try a dead letter again."),
+        ("drop", "Take a waiting job off its queue."),
+        ("purge", "Forget every dead letter."),
+    ):
+        act = mending.add_parser(name, help=says, description=says)
+        if name in ("dead", "log"):
+            act.add_argument("--limit", type=int, default=50, help="at most so many (50)")
+        elif name == "purge":
+            act.add_argument("--dry-run", action="store_true", help="only count")
+        else:
+            act.add_argument("job_id", metavar="ID", help="as listed")
+        # What was said before the act holds: its own defaults must not undo it.
+        act.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+        act.add_argument("--state", type=Path, default=argparse.SUPPRESS)
 
     phrases = verb("phrases", None, "List or flush cached phrases.")
     acts = phrases.add_subparsers(required=True, metavar="ACT")

@@ -33,7 +33,7 @@ from admin.surroundings import without_ours
 from admin.valkey import url_of
 from admin.verbs import print_json
 from bridge.simulator.report import table
-from tools import migrations, seed, tables
+from tools import logs, migrations, seed, tables
 from tools.database import fetch, open_engine, reading
 from tools.errors import Unavailable
 from tools.queue import ToolQueue
@@ -41,7 +41,7 @@ from tools.queue import ToolQueue
 AT_ONCE: Final = 40
 PROVIDERS: Final = 20
 WORKERS_READY_WITHIN_S: Final = 60.0
-RESTS_WITHIN_S: Final = 150.0
+RESTS_WITHIN_S: Final = 120.0
 """After the last call: until everything in doubt must have been found out and told."""
 _LOOK_EVERY_S: Final = 0.25
 
@@ -82,17 +82,32 @@ async def run(
     database: str,
     seed_number: int,
     at_once: int = AT_ONCE,
+    calm: bool = False,
+    keep: Path | None = None,
     as_json: bool,
 ) -> int:
     """Run it and print what came of it; 1 if a promise was broken.
 
     ``database``: ``sqlite``, ``postgres`` (the embedded one) or the address of an empty database.
+    ``calm``: nothing breaks but what the tools do, to compare. ``keep``: a folder in which database and logs stay behind.
     """
     if calls < 1 or at_once < 1:
         raise OperatorError("--calls and --at-once are more than 0")
-    report = await measure(
-        environ, calls=calls, database=database, seed_number=seed_number, at_once=at_once
-    )
+    with tempfile.TemporaryDirectory(prefix="hf-") as name:
+        folder = keep if keep is not None else Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "bridge.log").open("w") as lines:
+            logs.configure("bridge", stream=lines)
+            report = await measure(
+                environ,
+                folder,
+                sockets=Path(name),
+                calls=calls,
+                database=database,
+                seed_number=seed_number,
+                at_once=at_once,
+                calm=calm,
+            )
     if as_json:
         print_json(report)
     else:
@@ -101,15 +116,22 @@ async def run(
 
 
 async def measure(
-    environ: Mapping[str, str], *, calls: int, database: str, seed_number: int, at_once: int
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    sockets: Path,
+    calls: int,
+    database: str,
+    seed_number: int,
+    at_once: int,
+    calm: bool,
 ) -> BookingsReport:
-    """One run, from nothing to nothing."""
-    with tempfile.TemporaryDirectory(prefix="hf-") as name, _database(database, Path(name)) as url:
-        folder = Path(name)
+    """One run, from nothing to nothing; ``sockets`` is a folder with a short name."""
+    with _database(database, folder) as url:
         await asyncio.to_thread(migrations.upgrade, url)
         await seed.seed(url, _practice_file(folder))
-        async with _house(environ, folder, url, seed_number) as house:
-            stories, seconds = await _calls(house, calls, at_once, seed_number)
+        async with _house(environ, folder, sockets, url, seed_number) as house:
+            stories, seconds = await _calls(house, calls, at_once, seed_number, calm=calm)
             engine = open_engine(url)
             try:
                 rest_s = await _rest(reading(engine))
@@ -195,18 +217,18 @@ class _House:
 
 @asynccontextmanager
 async def _house(
-    environ: Mapping[str, str], folder: Path, database_url: str, seed_number: int
+    environ: Mapping[str, str], folder: Path, sockets: Path, database_url: str, seed_number: int
 ) -> AsyncIterator[_House]:
     async with (
-        MortalServer(folder) as server,
-        BreakableLine(server.socket, folder / "b.sock") as bridges,
-        BreakableLine(server.socket, folder / "w.sock") as workers,
+        MortalServer(sockets) as server,
+        BreakableLine(server.socket, sockets / "b.sock") as bridges,
+        BreakableLine(server.socket, sockets / "w.sock") as workers,
     ):
         settings = {
             **without_ours(environ),
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "REDIS_URL": url_of(folder / "w.sock"),
+            "REDIS_URL": url_of(sockets / "w.sock"),
             "DATABASE_URL": database_url,
             "LOG_LEVEL": "INFO",
         }
@@ -218,7 +240,7 @@ async def _house(
         )
         hurry = asyncio.Event()
         try:
-            async with ToolQueue(url_of(folder / "b.sock")) as queue:
+            async with ToolQueue(url_of(sockets / "b.sock")) as queue:
                 await _served(queue, child)
                 weather = Weather(
                     server=server,
@@ -243,7 +265,7 @@ async def _served(queue: ToolQueue, child: Child) -> None:
 
 
 async def _calls(
-    house: _House, calls: int, at_once: int, seed_number: int
+    house: _House, calls: int, at_once: int, seed_number: int, *, calm: bool
 ) -> tuple[list[Story], float]:
     """Every call, so many at a time, in the weather; and how long it all took."""
     numbers = iter(range(calls))
@@ -256,12 +278,13 @@ async def _calls(
                 print(f"{len(stories)} calls …", file=sys.stderr, flush=True)
 
     began = time.monotonic()
-    raging = asyncio.create_task(house.weather.rage())
+    raging = [] if calm else [asyncio.create_task(house.weather.rage())]
     try:
         await asyncio.gather(*(one_after_the_other() for _ in range(min(at_once, calls))))
     finally:
-        raging.cancel()
-        await asyncio.gather(raging, return_exceptions=True)
+        for task in raging:
+            task.cancel()
+        await asyncio.gather(*raging, return_exceptions=True)
     return stories, time.monotonic() - began
 
 
