@@ -18,11 +18,10 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from admin import problems, settings
+from admin import problems, queues, settings
 from admin.auth import Doorkeeper, Token
 from admin.errors import SettingsRefused
 from admin.phrases import flush_phrases, list_phrases
-from admin.queues import list_queues
 from admin.settings import Settings
 from bridge.phrases import PhraseCache
 from tools import logs, reports
@@ -69,7 +68,7 @@ def create_admin(tokens: tuple[Token, ...], redis_url: str) -> tuple[Router, Lif
 
     router = Router(
         ROOT,
-        route_handlers=[list_phrases, flush_phrases, list_queues],
+        route_handlers=[list_phrases, flush_phrases, *queues.HANDLERS],
         guards=[Doorkeeper(tokens)],
         dependencies={
             "cache": Provide(lambda: cache, sync_to_thread=False),

@@ -7,15 +7,12 @@ from typing import Any
 
 import msgspec
 
-from admin import phrases, queues
+from admin import phrases
 from admin.errors import NotReady, OperatorError
 from admin.state import RunFile
 from admin.surroundings import read_env_file
 from bridge.errors import StateUnavailable
 from bridge.phrases import PhraseCache
-from bridge.simulator.report import table
-from tools.errors import Unavailable
-from tools.queue import ToolQueue
 
 Filters = Mapping[str, str | None]
 
@@ -30,31 +27,6 @@ def surrounding(environ: Mapping[str, str], state: Path) -> dict[str, str]:
 def print_json(answer: Any) -> None:
     """One JSON document."""
     print(msgspec.json.format(msgspec.json.encode(answer)).decode())
-
-
-async def show_queues(environ: Mapping[str, str], state: Path, *, as_json: bool) -> int:
-    """Print how full the queues are."""
-    try:
-        async with ToolQueue(_redis_url(environ, state)) as queue:
-            answer = await queues.look(queue)
-    except Unavailable as error:
-        raise NotReady("Redis cannot be reached") from error
-    if as_json:
-        print_json(answer)
-        return 0
-    rows = [["queue", "waiting", "running", "oldest", "workers"]]
-    rows += [
-        [
-            each.queue,
-            str(each.waiting),
-            str(each.running),
-            f"{each.oldest_waiting_s:.1f} s",
-            str(each.workers),
-        ]
-        for each in answer.queues
-    ]
-    print(table(rows))
-    return 0
 
 
 async def list_phrases(
@@ -103,10 +75,15 @@ async def flush_phrases(
 
 
 def _cache(environ: Mapping[str, str], state: Path) -> PhraseCache:
-    return PhraseCache(_redis_url(environ, state), speech=None, wall_clock=time.time)
+    return PhraseCache(redis_url(environ, state), speech=None, wall_clock=time.time)
 
 
-def _redis_url(environ: Mapping[str, str], state: Path) -> str:
+def redis_url(environ: Mapping[str, str], state: Path) -> str:
+    """The Redis of these surroundings.
+
+    Raises:
+        NotReady: neither a run nor the environment names one.
+    """
     url = surrounding(environ, state).get("REDIS_URL")
     if not url:
         raise NotReady(f"nothing runs in {state} and REDIS_URL is not set")

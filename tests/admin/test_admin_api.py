@@ -195,7 +195,11 @@ async def test_a_fault_of_ours_is_told_without_its_inside() -> None:
 async def test_the_schema_is_json_and_names_every_route(admin: AsyncTestClient[Any]) -> None:
     schema = (await admin.get("/admin/schema/openapi.json", headers=VIEWER)).json()
 
-    assert set(schema["paths"]) == {"/admin/phrases", "/admin/queues"}
+    queues = ["", "/breakers", "/dead", "/dead/{job_id}/retry", "/jobs/{job_id}", "/log"]
+    assert sorted(schema["paths"]) == [
+        "/admin/phrases",
+        *(f"/admin/queues{path}" for path in queues),
+    ]
 
 
 async def test_no_page_is_served_that_would_load_scripts_from_elsewhere(
