@@ -347,7 +347,7 @@ class _Result(msgspec.Struct):
     result: str = ""
 
 
-_result_of: Final = msgspec.json.Decoder(_Result).decode
+_decode_result: Final = msgspec.json.Decoder(_Result).decode
 
 
 def has_happened(tool: Tool, content: str) -> bool:
@@ -355,7 +355,12 @@ def has_happened(tool: Tool, content: str) -> bool:
 
     False for any answer that changed nothing, and for what is no answer of ours.
     """
+    return result_of(content) in tool.came_true
+
+
+def result_of(content: str) -> str:
+    """The ``result`` word of an answer; empty for what is no answer of ours."""
     try:
-        return _result_of(content).result in tool.came_true
+        return _decode_result(content).result
     except msgspec.DecodeError:
-        return False
+        return ""

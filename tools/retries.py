@@ -1,7 +1,9 @@
 """What is tried again, how often, and never past the job's budget: the only policy there is.
 
-Only failures marked ``retryable`` are. A body with an effect may be repeated because the effect
-carries its key. Crashed workers are another matter: the queue hands their jobs to others.
+How often and for how long is the tool's own (``catalog.Tries``). Only failures marked
+``retryable`` are tried again. A body with an effect may be repeated, even after an attempt that
+timed out, because every attempt meets the same row of the ledger. Crashed workers are another
+matter: the queue hands their jobs to others.
 """
 
 import asyncio
@@ -16,19 +18,23 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from tools.catalog import Tries
 from tools.errors import BudgetSpent, ToolError, Unavailable
 
-TRIES: Final = 3
-FIRST_WAIT_S: Final = 0.05
-LONGEST_WAIT_S: Final = 0.4
 ATTEMPT_SHARE: Final = 0.6
 """Part of the budget one attempt may take: what hangs leaves time for a second one."""
 
 Answer = TypeVar("Answer")
 
 
+def attempt_s(budget_s: float, tries: Tries | None = None) -> float:
+    """Seconds one attempt may take with that much left."""
+    share = budget_s * ATTEMPT_SHARE
+    return min(share, tries.attempt_s) if tries else share
+
+
 async def within(
-    budget_s: float, attempt: Callable[[], Awaitable[Answer]], *, tries: int = TRIES
+    budget_s: float, attempt: Callable[[], Awaitable[Answer]], *, tries: Tries | None = None
 ) -> Answer:
     """The answer of the first attempt that succeeds.
 
@@ -36,15 +42,17 @@ async def within(
         BudgetSpent: the time was over before an attempt came to an end.
         ToolError: what the last attempt raised.
     """
+    bound_s = attempt_s(budget_s, tries)
+    tries = tries or Tries(attempt_s=bound_s)
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(tries) | stop_before_delay(budget_s),
-        wait=wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
+        stop=stop_after_attempt(tries.most) | stop_before_delay(budget_s),
+        wait=wait_random_exponential(multiplier=tries.first_wait_s, max=tries.longest_wait_s),
         retry=retry_if_exception(lambda error: isinstance(error, ToolError) and error.retryable),
         reraise=True,
     )
     try:
         async with asyncio.timeout(budget_s) as whole:
-            return await retrying(_bounded, attempt, budget_s * ATTEMPT_SHARE)
+            return await retrying(_bounded, attempt, bound_s)
     except TimeoutError:
         if not whole.expired():
             raise

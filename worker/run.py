@@ -1,6 +1,7 @@
-"""Runs one job: decode, budget, body, outcome. Also the table of which body does which tool.
+"""Runs one job: decode, budget, body, outcome. Also checks the table of which body does which tool.
 
-Whatever happens in a body, an outcome comes out; leaves claiming and recording to ``loop``.
+Whatever happens in a body, an outcome comes out. Leaves what an effect needs besides (the ledger)
+to ``effects``, claiming and recording to ``loop``.
 """
 
 import time
@@ -14,9 +15,9 @@ from tools.catalog import CATALOG, Tool, decode_arguments
 from tools.contract import VERSION, Done, Failed, ToolJob, ToolOutcome
 from tools.errand import Errand
 from tools.errors import BudgetSpent, LeaseLost, ToolError, Unavailable
-from tools.meaning import effect_key
-from tools.retries import ATTEMPT_SHARE, within
+from tools.retries import attempt_s, within
 from worker.bodies import BODIES, Body
+from worker.effects import EffectRun, Request
 from worker.resources import Resources
 
 TRIES_OF_A_READ: Final = 2
@@ -62,6 +63,7 @@ class JobRun:
         self._resources = resources
         self._bodies = bodies
         self._wall_clock = wall_clock
+        self._effects = EffectRun(resources)
 
     async def outcome(
         self, job: ToolJob, *, tries: int, still_mine: Callable[[], bool]
@@ -76,39 +78,60 @@ class JobRun:
         tool = CATALOG.get(job.tool)
         if tool is None or job.tool not in self._bodies:
             return _failed(job, "unknown_tool", "I can't do that.")
-        if tries > most_tries(tool):
-            log.error("job_poisonous", tries=tries)
-            return _failed(job, "doubt" if tool.effect else "internal", tool.fallback)
-        left_s = job.asked_utc + job.budget_s - self._wall_clock()
-        if left_s < TOO_LATE_S:
-            unknown = tool.effect and tries > 1
-            return _failed(job, "doubt" if unknown else "budget_spent", tool.fallback)
         try:
-            return await self._done(job, tool, left_s, still_mine)
+            arguments = decode_arguments(tool, job.arguments)
+        except ToolError as error:
+            return _failed(job, error.code, error.say)
+        left_s = job.asked_utc + job.budget_s - self._wall_clock()
+        poisonous, late = tries > most_tries(tool), left_s < TOO_LATE_S
+        if poisonous:
+            log.error("job_poisonous", tries=tries)
+        if tool.effect:
+            request = Request(
+                job=job,
+                tool=tool,
+                arguments=arguments,
+                body=self._bodies[tool.name],
+                tries=tries,
+                still_mine=still_mine,
+            )
+            if poisonous or (late and tool.late == "look"):
+                return await self._effects.look(request)
+            return await self._effects.do(request, tool.budget_s if late else left_s)
+        if poisonous or late:
+            return _failed(job, "internal" if poisonous else "budget_spent", tool.fallback)
+        return await self._read(job, tool, arguments, left_s, still_mine)
+
+    async def _read(
+        self,
+        job: ToolJob,
+        tool: Tool,
+        arguments: msgspec.Struct,
+        left_s: float,
+        still_mine: Callable[[], bool],
+    ) -> ToolOutcome:
+        body = self._bodies[tool.name]
+        errand = Errand(
+            practice=job.practice,
+            call_sid=job.call_sid,
+            job_id=job.job_id,
+            attempt_s=attempt_s(left_s, tool.tries),
+            still_mine=still_mine,
+        )
+        try:
+            answer = await within(
+                left_s, lambda: body(arguments, self._resources, errand), tries=tool.tries
+            )
         except LeaseLost:
             raise
         except (BudgetSpent, Unavailable) as error:
             log.warning("job_unanswered", code=error.code, reason=error.reason)
-            return _failed(job, "doubt" if tool.effect else error.code, tool.fallback)
+            return _failed(job, error.code, tool.fallback)
         except ToolError as error:
             return _failed(job, error.code, error.say)
         except Exception:
             log.exception("job_failed")
             return _failed(job, "internal", tool.fallback)
-
-    async def _done(
-        self, job: ToolJob, tool: Tool, left_s: float, still_mine: Callable[[], bool]
-    ) -> Done:
-        arguments = decode_arguments(tool, job.arguments)
-        errand = Errand(
-            practice=job.practice,
-            call_sid=job.call_sid,
-            idempotency_key=job.idempotency_key or effect_key(tool, job.practice, arguments),
-            attempt_s=left_s * ATTEMPT_SHARE,
-            still_mine=still_mine,
-        )
-        body = self._bodies[tool.name]
-        answer = await within(left_s, lambda: body(arguments, self._resources, errand))
         return Done(
             function_call_id=job.function_call_id,
             tool=tool.name,

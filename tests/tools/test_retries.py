@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
+from tools.catalog import Tries
 from tools.errors import BadArguments, BudgetSpent, Unavailable
-from tools.retries import within
+from tools.retries import attempt_s, within
 
 
 class Backend:
@@ -42,6 +43,30 @@ async def test_what_another_try_cannot_mend_is_not_tried_again(error: Exception)
     with pytest.raises(type(error)):
         await within(5.0, backend.ask)
     assert backend.asked == 1
+
+
+async def test_a_tool_says_itself_how_often_it_is_tried() -> None:
+    backend = Backend(*[Unavailable("away")] * 9)
+    tries = Tries(most=5, attempt_s=1.0, first_wait_s=0.001, longest_wait_s=0.002)
+
+    with pytest.raises(Unavailable):
+        await within(5.0, backend.ask, tries=tries)
+    assert backend.asked == 5
+
+
+async def test_a_tool_says_itself_how_long_an_attempt_may_take() -> None:
+    tries = Tries(most=1, attempt_s=0.05)
+
+    with pytest.raises(Unavailable):
+        await within(60.0, asyncio.Event().wait, tries=tries)
+
+
+def test_an_attempt_never_takes_so_much_that_there_is_no_second_one() -> None:
+    tries = Tries(attempt_s=4.8)
+
+    assert attempt_s(8.0, tries) == pytest.approx(4.8)
+    assert attempt_s(2.0, tries) == pytest.approx(1.2)
+    assert attempt_s(2.0) == pytest.approx(1.2)
 
 
 async def test_an_attempt_that_hangs_leaves_time_for_another() -> None:
