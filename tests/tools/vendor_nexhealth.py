@@ -208,7 +208,8 @@ def _slot(provider: int, room: int | None, start: datetime, end: datetime) -> di
 
 
 def _data(data: Any, *, status: int = 200) -> Reply:
-    return Reply(status, {"code": True, "description": None, "error": None, "data": data})
+    # Beside these it says ``null``, which its own description does not allow.
+    return Reply(status, {"code": True, "data": data})
 
 
 def _page(data: list[Any], *, more: bool, at: int = 0) -> Reply:
@@ -222,7 +223,7 @@ def _page(data: list[Any], *, more: bool, at: int = 0) -> Reply:
 
 
 def _error(status: int, message: str) -> Reply:
-    return Reply(status, {"code": False, "description": None, "data": None, "error": [message]})
+    return Reply(status, {"code": False, "error": [message]})
 
 
 _APPOINTMENT = {
