@@ -89,7 +89,8 @@ async def run(
     """Run it and print what came of it; 1 if a promise was broken.
 
     ``database``: ``sqlite``, ``postgres`` (the embedded one) or the address of an empty database.
-    ``calm``: nothing breaks but what the tools do, to compare. ``keep``: a folder in which database and logs stay behind.
+    ``calm``: nothing breaks but what the tools do, to compare. ``keep``: a folder in which database
+    and logs stay behind.
     """
     if calls < 1 or at_once < 1:
         raise OperatorError("--calls and --at-once are more than 0")
