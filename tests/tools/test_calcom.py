@@ -1,7 +1,7 @@
 """Cal.com as a calendar, against a server on this machine that behaves as it says it does."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,7 +20,7 @@ from tests.tools.vendor_cases import (
     at,
     booking,
 )
-from tests.tools.vendor_server import CUT, LOST, says
+from tests.tools.vendor_server import CUT, LOST, NONE, Fault, Reply, says
 from tools.calendars.calcom import CalCom
 from tools.calendars.calcom_messages import CalComConfig
 from tools.calendars.http import Refused
@@ -291,6 +291,96 @@ async def test_what_is_not_there_or_was_cancelled_is_not_moved(calcom: CalCom) -
     assert await calcom.move("nowhere", booking(at(16))) == Gone()
 
 
+BUSY = {"error": {"message": "User either already has booking at this time"}}
+OTHER = {"error": {"message": "emailVerificationCode is wrong"}}
+
+
+async def test_a_move_that_came_through_meanwhile_is_found_when_it_is_refused(
+    server: CalComServer, calcom: CalCom
+) -> None:
+    old = await made(calcom)
+    server.fail("POST", "/reschedule", Fault(acts=True, reply=Reply(400, BUSY)))
+
+    moved = await calcom.move(old.external_ref, booking(at(16)))
+
+    assert isinstance(moved, RemoteMade)
+    assert moved.start == at(16)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "then", "expected"),
+    [
+        (BUSY, says(404), Gone()),
+        (BUSY, NONE, Taken()),
+        (BUSY, says(503), Unsure),
+        (OTHER, NONE, Refused),
+    ],
+)
+async def test_a_move_that_is_refused_is_looked_at_before_anything_is_said(
+    server: CalComServer, calcom: CalCom, refusal: object, then: Fault, expected: Any
+) -> None:
+    old = await made(calcom)
+    server.fail("POST", "/reschedule", says(400, refusal))
+    server.fail("GET", f"/v2/bookings/{old.external_ref}", NONE, then)
+
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            await calcom.move(old.external_ref, booking(at(16)))
+    else:
+        assert await calcom.move(old.external_ref, booking(at(16))) == expected
+
+
+async def test_moves_that_lead_in_a_circle_are_not_followed_for_ever(
+    server: CalComServer, calcom: CalCom
+) -> None:
+    old = await made(calcom)
+    server.bookings[old.external_ref] |= {
+        "status": "cancelled",
+        "rescheduledToUid": old.external_ref,
+    }
+
+    with pytest.raises(Unavailable, match="without an end"):
+        await calcom.read(old.external_ref)
+
+
+async def test_a_cancellation_that_leaves_it_standing_is_a_doubt(
+    server: CalComServer, calcom: CalCom
+) -> None:
+    there = await made(calcom)
+    still = {"status": "success", "data": server.bookings[there.external_ref]}
+    server.fail("POST", "/cancel", says(200, still))
+
+    with pytest.raises(Unsure):
+        await calcom.cancel(there.external_ref)
+
+
+async def test_what_was_not_seen_to_the_end_is_not_called_missing(
+    server: CalComServer, calcom: CalCom
+) -> None:
+    for _ in range(501):
+        server.put(11, at(15))
+
+    with pytest.raises(Unavailable, match="more bookings"):
+        await calcom.look_up(booking())
+    assert len(await calcom.find(PHONE, known=["uid1"], since=at(9))) == 1
+
+
+@pytest.mark.parametrize("path", ["/v2/me", "/v2/slots", "/v2/bookings", "/v2/bookings/uid1"])
+async def test_a_question_it_will_not_answer_is_refused(
+    server: CalComServer, calcom: CalCom, path: str
+) -> None:
+    asks = {
+        "/v2/me": calcom.health,
+        "/v2/slots": lambda: calcom.times(CLEANING, [SHAH], start=at(9), end=at(17)),
+        "/v2/bookings": lambda: calcom.look_up(booking()),
+        "/v2/bookings/uid1": lambda: calcom.read("uid1"),
+    }
+    server.fail("GET", path, says(418, OTHER))
+
+    with pytest.raises(Refused, match=r"^calcom: status 418$"):
+        await asks[path]()
+
+
 async def test_to_another_provider_it_is_booked_first_and_then_cancelled(
     server: CalComServer, calcom: CalCom
 ) -> None:
@@ -396,16 +486,19 @@ async def test_a_caller_is_found_by_number_whoever_booked(
     assert past["uid"] not in names
 
 
-async def test_a_known_booking_that_was_moved_is_found_under_its_new_name_once(
-    server: CalComServer, calcom: CalCom
+@pytest.mark.parametrize("since", [at(9), at(9) + timedelta(days=2)])
+async def test_a_known_booking_that_the_practice_moved_is_told_once_under_the_name_we_know(
+    server: CalComServer, calcom: CalCom, since: datetime
 ) -> None:
-    old = await made(calcom)
-    moved = await calcom.move(old.external_ref, booking(at(16)))
+    ours = await made(calcom)
+    later = at(16) + timedelta(days=2)
+    moved = await calcom.move(ours.external_ref, booking(later))
     assert isinstance(moved, RemoteMade)
 
-    found = await calcom.find(PHONE, known=[old.external_ref], since=at(9))
+    [found] = await calcom.find(PHONE, known=[ours.external_ref], since=since)
 
-    assert [each for each in found if each.status == "booked"] == [moved]
+    assert (found.external_ref, found.start) == (ours.external_ref, later)
+    assert found.status == "booked"
 
 
 async def test_it_is_well_when_the_key_and_every_event_type_are(calcom: CalCom) -> None:

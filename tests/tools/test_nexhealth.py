@@ -439,6 +439,67 @@ async def test_to_a_time_that_is_not_free_nothing_is_moved(
     assert await nexhealth.read(old.external_ref) == old
 
 
+@pytest.mark.parametrize(("status", "expected"), [(404, Gone()), (400, Taken()), (409, Taken())])
+async def test_a_change_that_is_refused_changes_nothing(
+    server: NexHealthServer, nexhealth: NexHealth, status: int, expected: object
+) -> None:
+    old = await made(nexhealth)
+    refusal = {"code": False, "error": ["start_time is not available"]}
+    server.fail("PATCH", f"/appointments/{old.external_ref}", says(status, refusal))
+
+    assert await nexhealth.move(old.external_ref, booking(at(16))) == expected
+    assert len(server.standing()) == 1
+
+
+async def test_where_it_cannot_be_changed_and_the_new_time_is_gone_the_old_one_stays(
+    server: NexHealthServer, nexhealth: NexHealth
+) -> None:
+    old = await made(nexhealth)
+    server.put(at(16), provider=84)
+
+    assert await nexhealth.move(old.external_ref, booking(at(16), provider=REYES)) == Taken()
+    assert await nexhealth.read(old.external_ref) == old
+
+
+async def test_what_was_not_seen_to_the_end_is_not_called_missing(
+    server: NexHealthServer, nexhealth: NexHealth
+) -> None:
+    for _ in range(1001):
+        server.put(TUESDAY)
+
+    with pytest.raises(Unavailable, match="more appointments"):
+        await nexhealth.look_up(booking())
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/patients", "/available_slots", "/appointments", "/appointments/1", "/sync_status"],
+)
+async def test_a_question_it_will_not_answer_is_refused(
+    server: NexHealthServer, nexhealth: NexHealth, path: str
+) -> None:
+    asks = {
+        "/patients": lambda: nexhealth.find(PHONE, known=[], since=at(9)),
+        "/available_slots": lambda: nexhealth.times(CLEANING, [SHAH], start=at(9), end=at(17)),
+        "/appointments": lambda: nexhealth.look_up(booking()),
+        "/appointments/1": lambda: nexhealth.read("1"),
+        "/sync_status": nexhealth.health,
+    }
+    server.fail("GET", path, says(418))
+
+    with pytest.raises(Refused, match=r"^nexhealth: .*status 418$"):
+        await asks[path]()
+
+
+async def test_a_patient_it_will_not_have_is_refused(
+    server: NexHealthServer, nexhealth: NexHealth
+) -> None:
+    server.fail("POST", "/patients", says(400, {"code": False, "error": ["email is invalid"]}))
+
+    with pytest.raises(Refused, match="entering a patient: status 400"):
+        await nexhealth.create(booking())
+
+
 async def test_what_is_not_there_or_was_cancelled_is_not_moved(nexhealth: NexHealth) -> None:
     old = await made(nexhealth)
     await nexhealth.cancel(old.external_ref)

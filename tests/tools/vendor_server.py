@@ -36,13 +36,16 @@ class Fault(msgspec.Struct):
     acts: bool = False
     """Whether it is done all the same."""
     reply: Reply | None = None
-    """None: the line is cut."""
+    """None: the line is cut, or (``passes``) nothing is wrong."""
+    passes: bool = False
     hangs: bool = False
     """The answer never comes; the line stays."""
 
 
 LOST = Fault(acts=True)
 """Done, and the answer lost."""
+NONE = Fault(acts=True, passes=True)
+"""Nothing yet."""
 CUT = Fault()
 """The line cut before anything was done."""
 
@@ -106,9 +109,9 @@ class VendorServer:
         if fault is not None:
             if fault.hangs:
                 await asyncio.Event().wait()
-            if fault.reply is None:
+            if fault.reply is None and not fault.passes:
                 return False
-            reply = fault.reply
+            reply = fault.reply or reply
         await _write(writer, reply, self.content_type_of(request))
         return True
 

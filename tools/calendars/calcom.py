@@ -3,6 +3,10 @@
 It takes no idempotency key, so ours stands in a booking's ``metadata`` and is looked for there. A
 moved booking is another booking there, with another name; the old one says which. Facts are from
 its OpenAPI file; the wording of refusals is from its published source.
+
+Its reservations (``/v2/slots/reservations``) are left alone: they say not whose they are, and who
+asks for free times is not shown his own. One that outlives a worker would hide from the next the
+very time that it is to book.
 """
 
 import time
@@ -12,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
 from tools.calendars.calcom_messages import (
     MARK,
@@ -148,18 +153,30 @@ class CalCom:
     async def find(
         self, phone: str, *, known: Sequence[str], since: datetime
     ) -> Sequence[RemoteMade]:
-        """It cannot search by number: the coming bookings are gone through, the known ones read."""
-        listed = await self._list([("afterStart", _utc(since - timedelta(days=1)))])
+        """It cannot search by number: the coming bookings are gone through, the known ones read.
+
+        What was moved there is told under the name it is known by.
+        """
+        coming: Query = [("afterStart", _utc(since - timedelta(days=1)))]
+        listed = await self._list(coming, all_there_is=False)
         found = {
             each.uid: each
             for each in listed
             if each.uid in known or any(of.phoneNumber == phone for of in each.attendees)
         }
-        unseen = [name for name in dict.fromkeys(known) if name not in found]
-        for newest in await all_of(*(self._newest(name) for name in unseen)):
-            if newest is not None:
-                found[newest.uid] = newest
-        return [self._made(each) for each in found.values() if each.end > since]
+        ours = {}
+        for name in dict.fromkeys(known):
+            if name not in found or found[name].rescheduledToUid:
+                ours[name] = self._newest(name)
+        for name, newest in zip(ours, await all_of(*ours.values()), strict=True):
+            if newest is not None:  # known by that name here, whatever it is called there by now
+                found.pop(newest.uid, None)
+                found[name] = newest
+        return [
+            msgspec.structs.replace(self._made(each), external_ref=name)
+            for name, each in found.items()
+            if each.end > since
+        ]
 
     async def move(self, external_ref: str, to: RemoteBooking) -> RemoteMade | Taken | Gone:
         """Reschedule; to another provider, book there first and then cancel here."""
@@ -255,8 +272,8 @@ class CalCom:
         ours = [each for each in await self._list(window) if each.key == booking.key]
         return next((each for each in ours if each.stands), ours[0] if ours else None)
 
-    async def _list(self, window: Query) -> list[Booking]:
-        """In order of start; all there is of a day, and of years what fits into a few pages."""
+    async def _list(self, window: Query, *, all_there_is: bool = True) -> list[Booking]:
+        """In order of start. What was not seen to the end must not pass for not there."""
         found: list[Booking] = []
         for page in range(MOST_PAGES):
             turn: Query = [("sortStart", "asc"), ("take", PAGE), ("skip", page * PAGE)]
@@ -266,7 +283,9 @@ class CalCom:
             read = self._api.decode(answer, read_many)
             found += read.data
             if not read.pagination.hasNextPage:
-                break
+                return found
+        if all_there_is:
+            raise self._api.unavailable("more bookings than can be looked through")
         return found
 
     async def _move_over(self, now: Booking, to: RemoteBooking) -> RemoteMade | Taken:

@@ -302,6 +302,7 @@ class NexHealth:
         return sorted(ours, key=lambda each: (not each.stands, each.id))
 
     async def _list(self, window: Query) -> list[Appointment]:
+        """All there is: what was not seen to the end must not pass for not there."""
         found: list[Appointment] = []
         cursor: Query = []
         for _ in range(MOST_PAGES):
@@ -313,9 +314,9 @@ class NexHealth:
             found += page.data
             at = page.page_info
             if at is None or not at.has_next_page or not at.end_cursor:
-                break
+                return found
             cursor = [("end_cursor", at.end_cursor)]
-        return found
+        raise self._api.unavailable("more appointments than can be looked through")
 
     async def _appointment(self, external_ref: str) -> Appointment | None:
         if not external_ref.isdecimal():
