@@ -254,22 +254,21 @@ async def test_while_redis_is_away_the_dead_are_not_forgotten(
 
 
 async def test_what_a_dead_worker_held_is_another_ones_at_once(redis_url: str, bridge: Any) -> None:
-    await bridge.ask("f1")
-    dead = Claims(redis_url, ["lookup"], token="host:1:dead")
-    heir = Claims(redis_url, ["lookup"])
-    [taken], _ = await dead.take({"lookup": 1}, hold_s=1.0)
+    async with (
+        Claims(redis_url, ["lookup"], token="host:1:dead") as dead,
+        Claims(redis_url, ["lookup"]) as heir,
+    ):
+        await bridge.ask("f1")
+        [taken], _ = await dead.take({"lookup": 1}, hold_s=1.0)
 
-    freed = [
-        await asyncio.to_thread(leases.free, redis_url, ["lookup", "booking"], token)
-        for token in ("host:1:other", "host:1:dead", "host:1:dead")
-    ]
-    [inherited], _ = await heir.take({"lookup": 1}, hold_s=1.0)
+        freed = [
+            await asyncio.to_thread(leases.free, redis_url, ["lookup", "booking"], token)
+            for token in ("host:1:other", "host:1:dead", "host:1:dead")
+        ]
+        [inherited], _ = await heir.take({"lookup": 1}, hold_s=1.0)
 
     assert freed == [0, 1, 0]
     assert (inherited.job_id, taken.tries, inherited.tries) == (taken.job_id, 1, 2)
-    for claims in (dead, heir):
-        await claims._bell_redis.aclose()
-        await claims._redis.aclose()
 
 
 def test_a_heartbeat_tells_whether_there_is_a_parent() -> None:
