@@ -26,6 +26,9 @@ HOLD_WITHIN_S: Final = 0.6
 
 Look = Callable[[], Awaitable[list[Slot]]]
 
+_left: Final[set["asyncio.Task[list[Slot]]"]] = set()
+"""Only so that they are not collected before their end."""
+
 log = structlog.get_logger()
 
 
@@ -114,14 +117,31 @@ async def _hold(
     """Those that are held now; None where nothing could be written."""
     if not slots or not call_sid:
         return slots
+    holding = asyncio.create_task(
+        office.schedule.hold(office.practice, service, slots, call_sid=call_sid)
+    )
     try:
-        async with asyncio.timeout(HOLD_WITHIN_S) as bound:
-            return await office.schedule.hold(office.practice, service, slots, call_sid=call_sid)
-    except TimeoutError:
-        if not bound.expired():
-            raise
+        done, _ = await asyncio.wait({holding}, timeout=HOLD_WITHIN_S)
+        if done:
+            return holding.result()
         reason = "took too long"
     except ToolError as error:
         reason = error.reason or error.code
+    finally:
+        _leave(holding)
     log.warning("offer_not_held", reason=reason)
     return None
+
+
+def _leave(holding: "asyncio.Task[list[Slot]]") -> None:
+    """End it without waiting for its end: a driver that waits for a lock is not to be hurried."""
+    if not holding.done():
+        holding.cancel()
+        _left.add(holding)
+        holding.add_done_callback(_forget)
+
+
+def _forget(holding: "asyncio.Task[list[Slot]]") -> None:
+    _left.discard(holding)
+    if not holding.cancelled():
+        holding.exception()

@@ -269,6 +269,28 @@ async def test_times_that_cannot_be_held_are_offered_all_the_same(
     assert starts(found) == ["08:00", "10:00", "12:00"]
 
 
+async def test_a_hold_that_ends_late_keeps_nobody_waiting(desk: Desk, calendar: Calendar) -> None:
+    over = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def not_to_be_hurried(*_: Any, **__: Any) -> list[Slot]:
+        """As a driver whose thread waits for another writer."""
+        try:
+            await over.wait()
+        finally:
+            await over.wait()
+            ended.set()
+        return []
+
+    wayward = msgspec.structs.replace(desk.office, schedule=Wayward(calendar, not_to_be_hurried))
+
+    found = await find(Desk(wayward, desk.ledger), service="cleaning", from_day="2026-12-01")
+
+    assert starts(found) == ["08:00", "10:00", "12:00"]
+    over.set()
+    await ended.wait()
+
+
 async def test_who_was_slower_by_a_moment_is_offered_other_times(
     desk: Desk, calendar: Calendar
 ) -> None:
