@@ -32,6 +32,10 @@ from admin.machine import machine
 from admin.surroundings import without_ours
 from admin.valkey import url_of
 from admin.verbs import print_json
+from bridge.simulator.agent import Emulator
+from bridge.simulator.agent import running as phone_company
+from bridge.simulator.messages import Text
+from bridge.simulator.options import Options
 from bridge.simulator.report import table
 from tools import logs, migrations, seed, tables
 from tools.database import fetch, open_engine, reading
@@ -44,6 +48,7 @@ WORKERS_READY_WITHIN_S: Final = 60.0
 RESTS_WITHIN_S: Final = 120.0
 """After the last call: until everything in doubt must have been found out and told."""
 _LOOK_EVERY_S: Final = 0.25
+_ACCOUNT: Final = "AC" + "0" * 32
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +141,7 @@ async def measure(
             engine = open_engine(url)
             try:
                 rest_s = await _rest(reading(engine))
-                world = await _look(reading(engine))
+                world = await _look(reading(engine), house.texts.messages.accepted)
             finally:
                 await engine.dispose()
             verdict = judge(stories, world)
@@ -202,9 +207,11 @@ def as_table(report: BookingsReport) -> str:
 class _House:
     """Everything that is up, and the weather around it."""
 
-    def __init__(self, queue: ToolQueue, worker: Child, weather: Weather) -> None:
+    def __init__(self, queue: ToolQueue, worker: Child, weather: Weather, texts: Emulator) -> None:
         self.queue = queue
         self.weather = weather
+        self.texts = texts
+        """The phone company's side of texts."""
         self._worker = worker
         self._seats = self._forked()
 
@@ -224,6 +231,7 @@ async def _house(
         MortalServer(sockets) as server,
         BreakableLine(server.socket, sockets / "b.sock") as bridges,
         BreakableLine(server.socket, sockets / "w.sock") as workers,
+        phone_company("127.0.0.1", 0, options=Options()) as texts,
     ):
         settings = {
             **without_ours(environ),
@@ -232,6 +240,9 @@ async def _house(
             "REDIS_URL": url_of(sockets / "w.sock"),
             "DATABASE_URL": database_url,
             "LOG_LEVEL": "INFO",
+            "TWILIO_API_URL": texts.http_url,
+            "TWILIO_ACCOUNT_SID": _ACCOUNT,
+            "TWILIO_AUTH_TOKEN": "chaos",
         }
         child = Child(
             "worker",
@@ -247,9 +258,10 @@ async def _house(
                     server=server,
                     lines=(bridges, workers),
                     workers=lambda: children_of(child.pid),
+                    text_faults=texts.options.text_faults,
                     seed=seed_number,
                 )
-                yield _House(queue, child, weather)
+                yield _House(queue, child, weather, texts)
         finally:
             await child.stop(10.0, hurry)
 
@@ -290,21 +302,27 @@ async def _calls(
 
 
 async def _rest(engine: AsyncEngine) -> float:
-    """Wait until nothing is open; the seconds it took, or the bound if something still is."""
-    of = tables.ledger.c
-    still_open = select(func.count().label("found")).where(
-        of.state.in_(("intent", "claimed")) | of.look_utc.is_not(None)
+    """Wait until nothing is open; the seconds it took, or the bound if something still is.
+
+    Open is what nobody knows yet, whoever was told "I am confirming that" and nothing since, and
+    every text that has not gone out.
+    """
+    of, texts = tables.ledger.c, tables.outbox.c
+    in_doubt = of.look_utc.is_not(None) & (of.told_as == "doubt")
+    still_open = (
+        select(of.id).where(of.state.in_(("intent", "claimed")) | in_doubt).limit(1),
+        select(texts.id).where(texts.state.in_(("waiting", "sending"))).limit(1),
     )
     began = time.monotonic()
     while (took := time.monotonic() - began) < RESTS_WITHIN_S:
         with contextlib.suppress(Unavailable):
-            if (await fetch(engine, still_open))[0].found == 0:
+            if not any([await fetch(engine, query) for query in still_open]):
                 break
         await asyncio.sleep(_LOOK_EVERY_S)
     return took
 
 
-async def _look(engine: AsyncEngine) -> World:
+async def _look(engine: AsyncEngine, sent: Sequence[Text]) -> World:
     """What is so."""
     ledger, calls, appointments = tables.ledger.c, tables.ledger_calls.c, tables.appointments.c
     rows = await fetch(
@@ -338,7 +356,11 @@ async def _look(engine: AsyncEngine) -> World:
             appointments.id, appointments.status, appointments.booked_utc, tables.patients.c.phone
         ).join(tables.patients, tables.patients.c.id == appointments.patient_id),
     )
-    texts = await fetch(engine, select(tables.outbox.c.key))
+    texts = await fetch(
+        engine, select(tables.outbox.c.key, tables.outbox.c.to_number, tables.outbox.c.body)
+    )
+    written = Counter((row.to_number, row.body) for row in texts)
+    accepted = Counter((text.to_number, text.body) for text in sent)
     follow_ups = await fetch(
         engine,
         select(tables.messages.c.call_sid).where(tables.messages.c.kind == "follow_up"),
@@ -356,7 +378,7 @@ async def _look(engine: AsyncEngine) -> World:
         },
         shared_cells=await _shared(engine),
         texts=Counter(row.key.split(":")[0] for row in texts),
-        texts_sent=Counter(),
+        texts_twice=(accepted - written).total(),
         follow_ups=frozenset(row.call_sid for row in follow_ups),
     )
 

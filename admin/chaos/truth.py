@@ -53,8 +53,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """Quarters of an hour that two appointments of one provider lie over."""
     texts: Counter[str]
     """Of which appointment how many texts were written."""
-    texts_sent: Counter[str]
-    """Key → how often the phone company was given it."""
+    texts_twice: int
+    """Texts that the phone company was given beyond those that were written."""
     follow_ups: frozenset[str]
     """Calls of which a person is to find out."""
 
@@ -122,7 +122,7 @@ def judge(stories: Sequence[Story], world: World) -> Verdict:
         unanswered=sum(story.unanswered for story in stories),
         over_budget=sum(story.over_budget for story in stories),
         unsettled=len(broken["unsettled"]),
-        texts_twice=sum(count - 1 for count in world.texts_sent.values() if count > 1),
+        texts_twice=world.texts_twice,
         failed_calls=sum(bool(story.failed) for story in stories),
         doubts=sum(map(_says_doubt, told)),
         refused=sum(map(_says_refused, told)),
@@ -153,12 +153,12 @@ def _of_an_open_end(told: Told, entry: Entry | None, world: World) -> str:
     if entry is None:
         # It never reached a worker. Whoever was told nothing loses nothing by it.
         return "unsettled" if _says_doubt(told) and not followed else ""
-    if entry.state in _OPEN or entry.to_look_at:
+    if entry.state in _OPEN:
         return "unsettled"
     known = entry.told_as in ("done", "refused") or followed
     if entry.state in HAPPENED:
-        written = bool(world.texts[entry.made_id]) or told.tool not in _ON_CALENDAR
-        return "" if known or written else "lost"
+        known = known or bool(world.texts[entry.made_id]) or told.tool not in _ON_CALENDAR
+        return "" if known else "unsettled" if entry.to_look_at else "lost"
     return "unsettled" if _says_doubt(told) and not known else ""
 
 

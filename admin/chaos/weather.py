@@ -1,4 +1,4 @@
-"""What breaks, when: workers killed, Redis restarted, lines cut; drawn from a seed."""
+"""What breaks, when: workers killed, Redis restarted, lines cut, texts lost; drawn from a seed."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,14 @@ from typing import Final
 
 from admin.chaos.line import BreakableLine
 from admin.chaos.server import MortalServer
+from bridge.simulator.options import TextFault
 
 EVERY_S: Final = (0.3, 1.0)
 """Between two blows."""
 AWAY_S: Final = (0.1, 1.2)
 """How long a server or a line is away: a failover, not an outage for good."""
-_LIKELY: Final = {"worker": 8, "line": 3, "freeze": 2, "redis": 1}
+_LIKELY: Final = {"worker": 8, "line": 3, "freeze": 2, "redis": 1, "text": 4}
+_TEXT_FAULTS: Final[tuple[TextFault, ...]] = ("busy", "error", "cut", "lost", "error_after")
 
 
 class Weather:
@@ -29,10 +31,12 @@ class Weather:
         server: MortalServer,
         lines: Sequence[BreakableLine],
         workers: Callable[[], Sequence[int]],
+        text_faults: list[TextFault],
         seed: int,
     ) -> None:
         self.blows: Counter[str] = Counter()
         self._server, self._lines, self._workers = server, lines, workers
+        self._text_faults = text_faults
         self._random = random.Random(f"weather {seed}")
 
     async def rage(self) -> None:
@@ -54,6 +58,8 @@ class Weather:
                     return
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._random.choice(list(pids)), signal.SIGKILL)
+            case "text":
+                self._text_faults.append(self._random.choice(_TEXT_FAULTS))
             case "redis":
                 await asyncio.shield(self._server.restart(away_s))
             case "line" | "freeze":
