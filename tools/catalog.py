@@ -1,12 +1,14 @@
 """Every tool on one page: what the model reads, how long a caller may wait, what is said if not.
 
-Owns the argument structs and what makes two requests the same effect. Leaves the doing to the
-bodies (``booking``, ``lookup``, ``summary``, and ``bridge.call.local`` for what a call does by
-itself) and knows no clock: whether a day is past is theirs to say.
+Owns what each tool promises: how long, how often, in which queue, with which words. Leaves the
+argument structs to ``arguments``, what makes two requests the same effect to ``meaning``, and the
+doing to the bodies (``worker.bodies`` names them; what a call does by itself is in
+``bridge.call.local``). Knows no clock: whether a day is past is theirs to say.
 
 The docstring of an argument struct is the description the model reads, and so is every field's.
 """
 
+import functools
 import inspect
 import re
 from collections.abc import Mapping
@@ -200,12 +202,14 @@ CATALOG: Final[Mapping[str, Tool]] = {
         _reads(
             "check_insurance",
             CheckInsurance,
+            backend="",  # as what follows: it is told when the calendar is away, too
             fallback="I can't check that insurance just now. Someone here can tell you.",
         ),
         _changes(
             "update_patient_notes",
             UpdatePatientNotes,
             queue="messages",
+            backend="",
             came_true=("noted",),
             late="do",
             fallback="I've passed that on to be noted.",
@@ -215,6 +219,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
             "take_message",
             TakeMessage,
             queue="messages",
+            backend="",
             came_true=("taken",),
             late="do",
             fallback="I've passed your message on.",
@@ -223,6 +228,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
         _reads(
             "practice_info",
             PracticeInfo,
+            backend="",
             fallback="I can't look that up just now. Someone here can tell you.",
         ),
         _answered_in_the_call("transfer_to_human", TransferToHuman, effect=True),
@@ -278,7 +284,7 @@ def decode_arguments(tool: Tool, text: str) -> msgspec.Struct:
     Raises:
         BadArguments: ``say`` tells the model which field to change. It never repeats a value.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(tool.arguments)}
+    fields = _fields(tool.arguments)
     if not fields:
         return tool.arguments()
     try:
@@ -298,6 +304,12 @@ def decode_arguments(tool: Tool, text: str) -> msgspec.Struct:
         return msgspec.convert(given, tool.arguments)
     except msgspec.ValidationError as error:
         raise BadArguments(_correction(tool, str(error))) from None
+
+
+@functools.cache
+def _fields(arguments: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """By the names they are sent under; found out once, for it takes longer than decoding."""
+    return {field.encode_name: field for field in msgspec.structs.fields(arguments)}
 
 
 def _correction(tool: Tool, complaint: str) -> str:

@@ -88,6 +88,15 @@ def test_what_hangs_once_leaves_time_for_another_attempt(tool: Tool) -> None:
     assert 0 < tries.attempt_s + tries.longest_wait_s < tool.budget_s
 
 
+def test_what_needs_no_calendar_is_not_refused_when_it_is_away() -> None:
+    on_calendar = {name for name, tool in CATALOG.items() if tool.backend == "calendar"}
+
+    assert on_calendar == {
+        *("find_slots", "lookup_appointment", "book_appointment", "book_with_insurance"),
+        *("reschedule_appointment", "cancel_appointment"),
+    }
+
+
 @pytest.mark.parametrize("name", [name for name, tool in QUEUED.items() if tool.effect])
 def test_an_effect_has_words_for_a_doubt_and_for_a_certain_no(name: str) -> None:
     tool = CATALOG[name]
