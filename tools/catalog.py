@@ -202,7 +202,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
         _reads(
             "check_insurance",
             CheckInsurance,
-            backend="",  # as what follows: it is told when the calendar is away, too
+            backend="",  # it is known though the calendar is away
             fallback="I can't check that insurance just now. Someone here can tell you.",
         ),
         _changes(
