@@ -15,6 +15,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.tools.desk import NOW, Desk
+from tests.tools.radicale_server import Radicale
 from tools import migrations, seed
 from tools.calendar import Calendar
 from tools.database import database_url as ours
@@ -120,6 +121,15 @@ async def office(engine: AsyncEngine, calendar: Calendar) -> Office:
         schedule=calendar,
         patients=Patients(engine),
     )
+
+
+@pytest.fixture(scope="session")
+def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
+    """A CalDAV server; every test has calendars of its own there."""
+    server = Radicale(tmp_path_factory.mktemp("radicale"))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

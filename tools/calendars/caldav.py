@@ -16,7 +16,7 @@ one name" at every instant in between.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ NAMES_OF_A_START: Final = 3
 LOOKS: Final = 5
 LOOK_WAIT_S: Final = 0.1
 """How long one of ours waits for another of ours to give way: a ``DELETE`` takes some 20 ms."""
-LONGEST_REF: Final = 200
+AROUND: Final = timedelta(days=1)
 FAR: Final = datetime(2199, 1, 1, tzinfo=UTC)
 
 
@@ -226,10 +226,10 @@ class CalDav:
     async def _others(self, ours: "_Object", besides: str) -> list[ics.Event]:
         """What takes time where ours is.
 
-        What repeats or cannot be read was asked about before anything was written (``_busy``).
+        What cannot be read was asked about before anything was written (``_busy``).
         """
         try:
-            objects = await self._report(ours.provider, dav.query(ours.event.span))
+            objects = await self._around(ours.provider, ours.event.span)
         except Unavailable as error:
             raise dav.unsure(f"written, not checked: {error.reason}") from None
         theirs = [
@@ -237,27 +237,22 @@ class CalDav:
             for found in objects
             if found.name != ours.name and (ours.provider, found.name) != self._parts(besides)
         ]
-        return [
-            event
-            for found in theirs
-            for event in _events(found, self._practice.zone)
-            if event.busy and event.overlaps(ours.event.span)
-        ]
+        events, _ = _within(theirs, self._practice.zone, ours.event.span)
+        return [event for event in events if event.busy]
 
     async def _busy(self, provider: str, window: Span) -> list[Span]:
-        """Busy spans; where an event repeats or cannot be read, the server is asked to add up."""
-        spans, added_up = list[Span](), True
-        for found in await self._report(provider, dav.query(window)):
-            try:
-                events = await asyncio.to_thread(ics.read, found.text, self._practice.zone)
-            except ics.Unreadable:
-                added_up = False
-                continue
-            added_up &= not any(event.repeats and event.busy for event in events)
-            spans += [event.span for event in events if event.busy]
-        if not added_up:
+        """Busy spans; where something cannot be read, the server is asked to add up."""
+        objects = await self._around(provider, window)
+        events, all_read = await asyncio.to_thread(_within, objects, self._practice.zone, window)
+        spans = [event.span for event in events if event.busy]
+        if not all_read:
             spans += await self._free_busy(provider, window)
         return spans
+
+    async def _around(self, provider: str, window: Span) -> list[dav.Found]:
+        """What may share time with the window: a server may be hours off in what repeats."""
+        wide = Span(start=window.start - AROUND, end=window.end + AROUND)
+        return await self._report(provider, dav.query(wide))
 
     async def _free_busy(self, provider: str, window: Span) -> list[Span]:
         answer = await self._dav.ask(
@@ -366,6 +361,19 @@ class _Object(msgspec.Struct, frozen=True, kw_only=True):
             service_id=self.event.service,
             patient_name=self.event.name,
         )
+
+
+def _within(
+    objects: Sequence[dav.Found], zone: ZoneInfo, window: Span
+) -> tuple[list[ics.Event], bool]:
+    """The events of a window, and whether every object could be read."""
+    events, all_read = list[ics.Event](), True
+    for found in objects:
+        try:
+            events += ics.within(found.text, zone, window)
+        except ics.Unreadable:
+            all_read = False
+    return events, all_read
 
 
 def _events(found: dav.Found, zone: ZoneInfo) -> list[ics.Event]:

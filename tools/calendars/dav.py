@@ -34,10 +34,6 @@ _NEVER_SENT: Final = (
     httpx.LocalProtocolError,
 )
 _NAMES: Final = 'xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"'
-_WANTED: Final = (
-    *("UID", "DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID", "STATUS"),
-    *("TRANSP", "X-HOLDFAST-KEY", "X-HOLDFAST-PHONE", "X-HOLDFAST-NAME", "X-HOLDFAST-SERVICE"),
-)
 _D: Final = "{DAV:}"
 _C: Final = "{urn:ietf:params:xml:ns:caldav}"
 
@@ -197,19 +193,14 @@ RESOURCE_TYPE: Final = f"<d:propfind {_NAMES}><d:prop><d:resourcetype/></d:prop>
 def query(span: Span, *, phone: str = "") -> str:
     """Which events share time with the span, and (by section 9.7.2) have that number.
 
-    Only what is needed of them is asked for: what other people wrote into them is none of ours. A
-    server that sends all the same sends more.
+    Whole objects are asked for: without their rules of a time zone nobody knows when they are.
     """
-    wanted = "".join(f'<c:prop name="{name}"/>' for name in _WANTED)
     number = (
         '<c:prop-filter name="X-HOLDFAST-PHONE"><c:text-match collation="i;octet">'
         f"{escape(phone)}</c:text-match></c:prop-filter>"
     )
     return (
-        f"<c:calendar-query {_NAMES}><d:prop><d:getetag/><c:calendar-data>"
-        '<c:comp name="VCALENDAR"><c:prop name="VERSION"/>'
-        f'<c:comp name="VEVENT">{wanted}</c:comp></c:comp>'
-        "</c:calendar-data></d:prop>"
+        f"<c:calendar-query {_NAMES}><d:prop><d:getetag/><c:calendar-data/></d:prop>"
         '<c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT">'
         f"{_range(span)}{number if phone else ''}"
         "</c:comp-filter></c:comp-filter></c:filter></c:calendar-query>"

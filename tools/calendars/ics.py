@@ -5,6 +5,7 @@ appointment is ours. An event that cannot be read, or repeats in a way that was 
 told apart from one that could, so that nobody takes its time for free.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -14,6 +15,7 @@ import msgspec
 from icalendar import Calendar, Component, FreeBusy, vText
 from icalendar import Event as IcalEvent
 
+from tools.calendars import recurring
 from tools.calendars.remote import RemoteBooking
 from tools.openings import Span
 
@@ -26,6 +28,11 @@ number stands in it as it is, so that a person can read it and a server can sear
 PRODID: Final = "-//Holdfast//receptionist//EN"
 
 _REPEATS: Final = ("RRULE", "RDATE", "EXDATE")
+_BROKEN: Final = (
+    *(AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError),
+    RecursionError,
+)
+"""What the library raises, there or when a value is used, for text that is not as it should be."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +99,26 @@ def read(text: bytes, zone: ZoneInfo) -> list[Event]:
     return [_event(component, zone) for component in _components(text)]
 
 
+def within(text: bytes, zone: ZoneInfo, window: Span) -> list[Event]:
+    """The events that share time with the window, each occurrence by itself.
+
+    Raises:
+        Unreadable: see there; or it repeats in a way that is not worked out here.
+    """
+    components = list(_components(text))
+    if not components:
+        raise Unreadable("no event")
+    events = [(component, _event(component, zone)) for component in components]
+    instead = {(event.uid, _instead_of(component, zone)) for component, event in events}
+    return [
+        each
+        for component, event in events
+        for each in _occurrences(component, event, zone, window)
+        if each.overlaps(window)
+        and (not event.repeats or (event.uid, each.span.start) not in instead)
+    ]
+
+
 def read_free_busy(text: bytes) -> list[Span]:
     """The busy spans of an answer to a free-busy query.
 
@@ -106,11 +133,35 @@ def read_free_busy(text: bytes) -> list[Span]:
                 continue
             try:
                 start, end = _utc(period.start, ZoneInfo("UTC")), _utc(period.end, ZoneInfo("UTC"))
-            except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            except _BROKEN as error:
                 raise Unreadable("period") from error
             if start < end:
                 spans.append(Span(start=start, end=end))
     return spans
+
+
+def _occurrences(component: Component, event: Event, zone: ZoneInfo, window: Span) -> list[Event]:
+    if not event.repeats:
+        return [event]
+    lasts = event.span.end - event.span.start
+    try:
+        starts = recurring.starts(component, component.decoded("DTSTART"), zone, window, lasts)
+    except _BROKEN as error:
+        raise Unreadable("repeats") from error
+    return [
+        msgspec.structs.replace(event, span=Span(start=start, end=start + lasts))
+        for start in starts
+    ]
+
+
+def _instead_of(component: Component, zone: ZoneInfo) -> datetime | None:
+    """Which occurrence of a series this one replaces."""
+    if "RECURRENCE-ID" not in component:
+        return None
+    try:
+        return _utc(component.decoded("RECURRENCE-ID"), zone)
+    except _BROKEN as error:
+        raise Unreadable("recurrence") from error
 
 
 def _place(event: Component, booking: RemoteBooking, now: datetime) -> None:
@@ -138,7 +189,7 @@ def _wrapped(event: Component) -> bytes:
 def _components(text: bytes, name: str = "VEVENT") -> Iterator[Component]:
     try:
         calendar = Calendar.from_ical(text.decode("utf-8", "replace"))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except _BROKEN as error:
         raise Unreadable(type(error).__name__) from error
     yield from calendar.walk(name)
 
@@ -153,8 +204,8 @@ def _event(component: Component, zone: ZoneInfo) -> Event:
         repeats=any(name in component for name in ("RRULE", "RDATE")),
         key=_word(component, KEY),
         phone=_word(component, PHONE),
-        name=str(vText.from_ical(_word(component, NAME))),
-        service=str(vText.from_ical(_word(component, SERVICE))),
+        name=_unescaped(_word(component, NAME)),
+        service=_unescaped(_word(component, SERVICE)),
     )
 
 
@@ -172,7 +223,7 @@ def _span(component: Component, zone: ZoneInfo) -> Span:
             end = start
         else:
             end = _utc(first + timedelta(days=1), zone)
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except _BROKEN as error:
         raise Unreadable("time") from error
     return Span(start=start, end=max(start, end))
 
@@ -194,6 +245,11 @@ def _plain(text: str) -> str:
 def _word(component: Component, name: str) -> str:
     """A property as text; the first of several, empty where there is none."""
     return str(next(iter(_listed(component.get(name))), ""))
+
+
+def _unescaped(text: str) -> str:
+    """Text of a property that the library does not know (3.3.11)."""
+    return re.sub(r"\\(.)", lambda sign: " " if sign[1] in "nN" else sign[1], text)
 
 
 def _listed(value: Any) -> list[Any]:

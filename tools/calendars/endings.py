@@ -1,0 +1,215 @@
+"""How an effect on a calendar elsewhere is written down once it is known.
+
+Each ending is one transaction under the lock of the ledger's row: mirror, ledger and confirmation
+together. It is written only if the effect is still claimed and its row still pending; who comes
+later than that takes back what they made twice.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from tools import outbox
+from tools.appointments import Appointments, read
+from tools.calendars.asking import AGAIN_S, Asking, clock
+from tools.calendars.mirror import CANCELLED, REFUSED, Mirror, Mirrored
+from tools.calendars.remote import RemoteMade
+from tools.database import changing
+from tools.entries import Claim, Entry
+from tools.errors import ToolError, Unavailable, Unsure, Withdrawn
+from tools.holds import lock_practice
+from tools.ledger import Ledger
+from tools.practices import Practice
+from tools.schedule import Made
+
+Result = Literal["booked", "moved", "cancelled", "requested"]
+
+log = structlog.get_logger()
+
+
+class Endings:
+    """The endings of one practice's effects.
+
+    Every method raises ``Unsure`` where it cannot write: what it was to write is so all the same.
+    """
+
+    def __init__(self, engine: AsyncEngine, asking: Asking, *, now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._asking = asking
+        self._now = now
+        self._ledger = Ledger(engine, now=now)
+        self._mirror = Mirror(engine, now=now)
+        self._appointments = Appointments(engine, now=now)
+
+    async def booked(
+        self, practice: Practice, entry_id: str, begun: Mirrored, made: RemoteMade
+    ) -> Made:
+        """A booking stands there.
+
+        Raises:
+            Withdrawn: it was given up meanwhile; it is taken back.
+        """
+        with _certain():
+            async with self._ledger.claimed(entry_id) as claim:
+                await lock_practice(claim.connection, practice)
+                if await self._is_open(claim, begun):
+                    await self._mirror.made(claim.connection, begun, made)
+                    result: Result = "requested" if made.status == "requested" else "booked"
+                    return await self.done(practice, claim, result, begun.id)
+            return await self._too_late(practice, entry_id, made)
+
+    async def moved(
+        self,
+        practice: Practice,
+        entry_id: str,
+        standing: Mirrored,
+        begun: Mirrored,
+        made: RemoteMade,
+    ) -> Made:
+        """An appointment stands there at its new time.
+
+        Raises:
+            Withdrawn: the move was given up meanwhile. It happened all the same, and the mirror
+                says so: the old time may be somebody else's by now, so nothing is moved back.
+        """
+        with _certain():
+            async with self._ledger.claimed(entry_id) as claim:
+                await lock_practice(claim.connection, practice)
+                if await self._is_open(claim, begun):
+                    await self._mirror.moved(
+                        claim.connection, standing, begun, made, entry_id=entry_id
+                    )
+                    result: Result = "requested" if made.status == "requested" else "moved"
+                    return await self.done(practice, claim, result, standing.id)
+                if claim.entry.has_happened:
+                    return await self._made(claim.connection, practice, claim.entry.made_id)
+                await self._mirror.follow(claim.connection, standing, made)
+            log.error("calendar_moved_though_withdrawn", entry=entry_id)
+            raise Withdrawn("I could not do that just now.", reason="moved too late")
+
+    async def cancelled(self, practice: Practice, entry_id: str, standing: Mirrored) -> Made:
+        """An appointment does not stand there any more."""
+        with _certain():
+            async with self._ledger.claimed(entry_id) as claim:
+                await lock_practice(claim.connection, practice)
+                if claim.entry.has_happened:
+                    return await self._made(claim.connection, practice, claim.entry.made_id)
+                await self._mirror.ended(claim.connection, standing, CANCELLED, entry_id=entry_id)
+                if claim.entry.state == "claimed":
+                    return await self.done(practice, claim, "cancelled", standing.id)
+            log.error("calendar_cancelled_though_withdrawn", entry=entry_id)
+            raise Withdrawn("I could not do that just now.", reason="cancelled too late")
+
+    async def refused(self, practice: Practice, begun: Mirrored, *, moves: bool = False) -> None:
+        """What was begun does not stand there and will not: its time is free again.
+
+        Raises:
+            Unavailable: nothing was written.
+        """
+        async with changing(self._engine) as connection:
+            await lock_practice(connection, practice)
+            if not await self._mirror.is_pending(connection, begun):
+                return
+            if moves:
+                await self._mirror.forget(connection, begun)
+            else:
+                await self._mirror.ended(connection, begun, REFUSED)
+
+    async def never(
+        self, practice: Practice, entry: Entry, begun: Mirrored | None, *, moves: bool
+    ) -> bool:
+        """An effect did not happen and will not: give it up; False if somebody has taken it up
+        since ``entry`` was read.
+
+        In two steps: a claim between them finds that nothing was begun, and may begin.
+        """
+        async with self._ledger.claimed(entry.id) as claim:
+            await lock_practice(claim.connection, practice)
+            if (claim.entry.state, claim.entry.fence) != (entry.state, entry.fence):
+                return False
+            if begun is not None and await self._mirror.is_pending(claim.connection, begun):
+                if moves:
+                    await self._mirror.forget(claim.connection, begun)
+                else:
+                    await self._mirror.ended(claim.connection, begun, REFUSED)
+        voided = await self._ledger.void(entry.id, fence=entry.fence)
+        return voided.state == "void"
+
+    async def gone(self, practice: Practice, row: Mirrored, status: str = CANCELLED) -> None:
+        """What stood there was taken away there."""
+        async with changing(self._engine) as connection:
+            await lock_practice(connection, practice)
+            if await self._mirror.is_as_seen(connection, row):
+                await self._mirror.ended(connection, row, status)
+
+    async def followed(self, practice: Practice, row: Mirrored, made: RemoteMade) -> None:
+        """What stands there was perhaps changed there."""
+        as_there = (made.status, made.start, made.end, made.provider_id or row.provider_id)
+        if as_there == (row.status, row.start, row.end, row.provider_id):
+            return
+        async with changing(self._engine) as connection:
+            await lock_practice(connection, practice)
+            if await self._mirror.is_as_seen(connection, row):
+                await self._mirror.follow(connection, row, made)
+
+    async def done(
+        self, practice: Practice, claim: Claim, result: Result, appointment_id: str
+    ) -> Made:
+        """Note it in the ledger, and let it be confirmed once."""
+        made = await self._made(claim.connection, practice, appointment_id)
+        await claim.done(result, appointment_id)
+        today = self._now().astimezone(practice.zone).date()
+        text = outbox.confirmation(
+            practice, made.appointment, result, today, entry_id=claim.entry.id
+        )
+        if text:
+            await outbox.put(claim.connection, practice, text, now=self._now())
+        return made
+
+    async def _is_open(self, claim: Claim, begun: Mirrored) -> bool:
+        return claim.entry.state == "claimed" and await self._mirror.is_pending(
+            claim.connection, begun
+        )
+
+    async def _too_late(self, practice: Practice, entry_id: str, made: RemoteMade) -> Made:
+        """It was ended by another: by the same booking, or by giving it up."""
+        entry = await self._ledger.entry(entry_id)
+        if entry is not None and entry.has_happened:
+            row = await self._mirror.row(practice, entry.made_id)
+            standing = await self._appointments.one(practice, entry.made_id)
+            if row is not None and standing is not None:
+                if row.external_ref != made.external_ref:
+                    await self._take_back(made)
+                return Made(appointment=standing)
+        await self._take_back(made)
+        raise Withdrawn("I could not do that just now.", reason="made too late, taken back")
+
+    async def _take_back(self, made: RemoteMade) -> None:
+        try:
+            await self._asking.cancel(made.external_ref, until=clock() + 2 * AGAIN_S)
+        except ToolError as error:
+            log.error("calendar_phantom", reason=error.reason)
+            raise Unsure(
+                "I'm still confirming that.", reason="made too late, still there"
+            ) from error
+
+    async def _made(
+        self, connection: AsyncConnection, practice: Practice, appointment_id: str
+    ) -> Made:
+        made = await read(connection, practice, appointment_id)
+        if made is None:
+            raise LookupError("an appointment that was never made")
+        return Made(appointment=made)
+
+
+@contextmanager
+def _certain() -> Iterator[None]:
+    """It happened there: that it cannot be written down here does not undo it."""
+    try:
+        yield
+    except Unavailable as error:
+        raise Unsure("I'm still confirming that.", reason=error.reason) from error
