@@ -1,6 +1,8 @@
 """What is told about a practice, and how."""
 
+import shutil
 from datetime import date, time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +13,14 @@ from tools.info import Told
 from tools.office import Unclear
 from tools.openings import Hours
 from tools.practices import Facts
+
+
+@pytest.fixture
+def database_url(seeded_sqlite: Path, tmp_path: Path) -> str:
+    """Facts are read before anything here is asked: one database will do."""
+    copy = tmp_path / "holdfast.db"
+    shutil.copy(seeded_sqlite, copy)
+    return f"sqlite:///{copy}"
 
 
 async def ask(desk: Desk, topic: str) -> Any:

@@ -1,6 +1,8 @@
 """Whether an insurance is accepted, and booking for somebody who has one."""
 
 import asyncio
+import shutil
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +19,14 @@ from tools.office import Unclear
 
 INSURED = BookWithInsurance(**ANN, insurance="Delta Dental")
 ERRAND = Errand(practice="hillside", call_sid="CA1")
+
+
+@pytest.fixture
+def database_url(seeded_sqlite: Path, tmp_path: Path) -> str:
+    """What the steps ask a database is tried on both elsewhere: one will do."""
+    copy = tmp_path / "holdfast.db"
+    shutil.copy(seeded_sqlite, copy)
+    return f"sqlite:///{copy}"
 
 
 async def check(desk: Desk, insurance: str) -> Any:
