@@ -35,6 +35,10 @@ LONGEST_CALL_S = 120.0
 ROOM_FOR_BOOKINGS = 12
 """One patient's afternoon is full after a dozen runs; then the calendar begins anew."""
 
+NO_TEXT = "no text message confirms the appointment"
+TEXT_TRIES, TEXT_PAUSE_S = 40, 0.25
+"""Workers look every two seconds what is to be sent."""
+
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What the demo showed; ``holdfast demo --json``."""
@@ -55,6 +59,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Agent speech that her barge-in threw away."""
     function_calls: list[FunctionCall]
     latencies: list[Latency]
+    text: str
+    """The text message that confirms the appointment, as Twilio's stand-in was given it."""
     wav: str
     database: str
     admin_url: str
@@ -110,7 +116,8 @@ async def _play(here: Surroundings, state: Path, began_at: float, tell: Tell) ->
     assert line.profile is not None
     everything = await appointments(here.environ["DATABASE_URL"], line.profile.id)
     ours = [made for made in everything if made.call_sid == told.report.call_sid]
-    missing = list(_missing(told, everything, ours))
+    text = await _text_of(here, ours[0]) if ours else ""
+    missing = [*_missing(told, everything, ours), *([] if text else [NO_TEXT])]
     proof = Proof(
         ok=not missing,
         missing=missing,
@@ -122,6 +129,7 @@ async def _play(here: Surroundings, state: Path, began_at: float, tell: Tell) ->
         cut_ms=round(sum(cut.cut_ms for cut in told.report.figures.barge_ins)),
         function_calls=told.function_calls,
         latencies=latencies(told.report, told.function_calls),
+        text=text,
         wav=str(wav),
         database=here.environ["DATABASE_URL"],
         admin_url=f"{here.admin_url}/admin/queues",
@@ -203,6 +211,17 @@ def overlapping(booked: Sequence[Appointment]) -> tuple[Appointment, Appointment
     return None
 
 
+async def _text_of(here: Surroundings, made: Appointment) -> str:
+    """The text that was sent for an appointment of this run; empty if none is in good time."""
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+        for _ in range(TEXT_TRIES):
+            sent = (await client.get(f"{here.simulator_url}/simulator/texts")).json()["texts"]
+            if bodies := [text["body"] for text in sent if text["to_number"] == made.phone]:
+                return str(bodies[-1])
+            await asyncio.sleep(TEXT_PAUSE_S)
+    return ""
+
+
 async def _admin_says(here: Surroundings) -> str:
     """The admin API asked over its own socket with its token."""
     token = here.environ["ADMIN_TOKENS"].partition(":")[2]
@@ -225,6 +244,8 @@ def _ending(proof: Proof, admin_says: str) -> str:
             f"  {made.start:%A %Y-%m-%d %H:%M}–{made.end:%H:%M %Z}",
             f"  appointment {made.id}, booked {made.booked_utc:%H:%M:%S} UTC by {made.call_sid}",
         ]
+    if proof.text:
+        lines += ["", f"text message, sent once:\n  {proof.text}"]
     lines += [
         "",
         as_table(proof.latencies),

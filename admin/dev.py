@@ -36,6 +36,8 @@ def _greeting(run: Surroundings, state: Path) -> str:
     ]
     if "ADMIN_TOKENS" in run.made_up:
         lines[3] += f"   Authorization: Bearer {run.environ['ADMIN_TOKENS'].partition(':')[2]}"
+    if run.environ.get("TWILIO_API_URL") == run.simulator_url:
+        lines += [f"  texts    simulated, {run.simulator_url}/simulator/texts"]
     lines += ["in another terminal:  holdfast call cleaning", "Ctrl-C stops everything"]
     return "\n".join(lines)
 

@@ -158,6 +158,8 @@ def compose(
     if "TWILIO_AUTH_TOKEN" not in found:
         mine["TWILIO_ACCOUNT_SID"] = f"AC{secrets.token_hex(16)}"
         mine["TWILIO_AUTH_TOKEN"] = secrets.token_hex(16)
+        found.pop("TWILIO_API_URL", None)  # what was made up here is sent to nobody else
+        mine["TWILIO_API_URL"] = mine.get("DEEPGRAM_API_URL", "off")
     mine["ADMIN_TOKENS"] = f"operator:{secrets.token_urlsafe(24)}"
     made_up = tuple(name for name in mine if name not in found)
     fixed = {"PYTHONPATH": module_path(environ), "PYTHONUNBUFFERED": "1"}

@@ -35,7 +35,8 @@ def _in_office(body: InOffice) -> Body:
 
     async def run(asked: Any, resources: Resources, errand: Errand) -> msgspec.Struct:
         facts = await the_facts(resources.calendar.practices, errand.practice)
-        office = Office(facts=facts, schedule=resources.calendar, patients=resources.patients)
+        schedule = resources.schedules.of(facts.practice)
+        office = Office(facts=facts, schedule=schedule, patients=resources.patients)
         return await body(asked, office, errand)
 
     return run

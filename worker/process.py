@@ -14,6 +14,7 @@ from worker.loop import ToolWorker
 from worker.parent import Parent
 from worker.post import Post, ThreadlessOutlet
 from worker.resources import Resources, open_resources
+from worker.rounds import rounds_of
 from worker.run import JobRun, check_bodies
 from worker.settings import Settings, load
 
@@ -49,17 +50,23 @@ def main(environ: Mapping[str, str], *, new_run: NewRun = JobRun) -> int:
     logs.configure("worker", level=settings.log_level)
     reports.start(settings.sentry_dsn, process="worker")
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(serve(settings, post, new_run=new_run))
+        runner.run(serve(settings, post, new_run=new_run, environ=environ))
     return 0
 
 
-async def serve(settings: Settings, post: Post | None = None, *, new_run: NewRun = JobRun) -> None:
+async def serve(
+    settings: Settings,
+    post: Post | None = None,
+    *,
+    new_run: NewRun = JobRun,
+    environ: Mapping[str, str] | None = None,
+) -> None:
     """Serve until told to stop, finishing what runs; being told again changes nothing.
 
     Without a post there is no parent, and this process serves all the queues.
     """
     queues, token = (post.queues, post.token) if post else (settings.queues, "")
-    async with open_resources(settings) as resources:
+    async with open_resources(settings, environ) as resources:
         worker = ToolWorker(
             settings.redis_url,
             Claims(settings.redis_url, queues, token=token),
@@ -72,7 +79,8 @@ async def serve(settings: Settings, post: Post | None = None, *, new_run: NewRun
             loop.add_signal_handler(signal_number, worker.stop)
         heart = asyncio.create_task(_beat(post, worker, settings.worker_retires_after))
         try:
-            await worker.main()
+            async with rounds_of(resources, queues).going():
+                await worker.main()
         finally:
             heart.cancel()
             with contextlib.suppress(asyncio.CancelledError):

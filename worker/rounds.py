@@ -5,7 +5,7 @@ before the next, so a round may end anywhere, and other workers' rounds are no h
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -13,6 +13,7 @@ import structlog
 
 from tools.connections import pauses
 from tools.errors import ToolError
+from worker.resources import Resources
 
 QUEUE: Final = "settle"
 """Whoever serves it goes the rounds."""
@@ -93,3 +94,10 @@ class Rounds:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news[name].wait()
+
+
+def rounds_of(resources: Resources, queues: Sequence[str]) -> Rounds:
+    """The rounds that a worker of these queues goes: all of them, or none."""
+    if QUEUE not in queues:
+        return Rounds({})
+    return Rounds({"settle": resources.settler.round, "texts": resources.sender.round})

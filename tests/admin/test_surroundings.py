@@ -42,6 +42,7 @@ def test_an_empty_environment_is_filled_in_completely(state: StateDirectory) -> 
     assert here.environ["REDIS_URL"].startswith("unix:///")
     assert here.environ["DATABASE_URL"] == f"sqlite:///{state.path}/holdfast.db"
     assert here.environ["DEEPGRAM_API_URL"] == here.simulator_url
+    assert here.environ["TWILIO_API_URL"] == here.simulator_url
     assert here.environ["HOST"] == "127.0.0.1"
     assert len(here.environ["TWILIO_ACCOUNT_SID"]) == 34
     assert len(here.environ["ADMIN_TOKENS"].partition(":")[2]) >= 16
@@ -63,7 +64,14 @@ def test_what_is_set_stays_and_starts_nothing(state: StateDirectory) -> None:
     assert given.items() <= here.environ.items()
     assert (here.simulator_port, here.valkey_socket) == (None, None)
     assert "DEEPGRAM_AGENT_URL" not in here.environ
+    assert "TWILIO_API_URL" not in here.environ
     assert set(here.made_up) & given.keys() == set()
+
+
+def test_credentials_that_were_made_up_are_sent_to_nobody(state: StateDirectory) -> None:
+    here = composed(state, DEEPGRAM_API_KEY="real", TWILIO_API_URL="https://api.twilio.com")
+
+    assert here.environ["TWILIO_API_URL"] == "off"
 
 
 def test_a_variable_that_is_set_to_nothing_is_not_set(state: StateDirectory) -> None:

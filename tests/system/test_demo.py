@@ -27,6 +27,7 @@ def test_the_demo_shows_a_booking_that_was_heard_confirmed(tmp_path: Path) -> No
     assert (done.returncode, proof["missing"]) == (0, []), done.stderr
     assert proof["appointment"]["patient_name"] == "Ines Moreau"
     assert proof["appointment"]["call_sid"] == proof["call_sid"]
+    assert proof["text"].startswith("Hillside Dental: Ines, your appointment is booked for ")
     assert proof["cut_ms"] > 0
     assert {call["name"] for call in proof["function_calls"]} >= {"find_slots", "book_appointment"}
     assert Path(proof["wav"]).stat().st_size > 100_000

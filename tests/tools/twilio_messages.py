@@ -13,7 +13,7 @@ from bridge.simulator.options import Options
 from tools.texts import PAGE_SIZE, Texts
 
 ACCOUNT = f"AC{'1' * 32}"
-TOKEN = "token"
+TOKEN = "9d41b0c3f1e04f7e8a6b5c4d3e2f1a0b"
 
 
 class Clock:
