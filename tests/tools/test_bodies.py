@@ -311,6 +311,23 @@ async def test_who_was_slower_by_a_moment_is_offered_other_times(
     assert not theirs & {(offer.start, offer.provider) for offer in found.offers}
 
 
+async def test_who_is_always_slower_is_offered_what_there_is(
+    desk: Desk, calendar: Calendar
+) -> None:
+    async def after_others(practice: Any, service: Any, slots: Any, *, call_sid: str) -> Any:
+        """Every time somebody else holds the same times between the look and the hold."""
+        rivals.append(await calendar.hold(practice, service, slots, call_sid=f"CA9{len(rivals)}"))
+        return await calendar.hold(practice, service, slots, call_sid=call_sid)
+
+    rivals: list[list[Slot]] = []
+    wayward = msgspec.structs.replace(desk.office, schedule=Wayward(calendar, after_others))
+
+    found = await find(Desk(wayward, desk.ledger), service="cleaning", from_day="2026-12-01")
+
+    assert len(rivals) == 2
+    assert len(found.offers) == 3
+
+
 async def test_when_all_that_is_left_is_held_it_is_offered_rather_than_nothing(
     desk: Desk, calendar: Calendar
 ) -> None:
