@@ -121,6 +121,8 @@ class Parent:
             now = time.monotonic()
             self._look_after(now, stood_still=now - looked_at > 2 * self._pace_s)
             looked_at = now
+        for number in (signal.SIGTERM, signal.SIGINT):  # on its last steps it need not be told
+            signal.signal(number, signal.SIG_IGN)
         log.info("workers_gone")
         return None
 
@@ -259,7 +261,7 @@ class Parent:
         seat = child.seat
         lived_s = now - child.born_at
         self._debts.append(_Debt(seat.queues, child.token, due_at=now, until=now + OWES_FOR_S))
-        said = log.info if code == 0 else log.warning
+        said = log.info if code == 0 or self._told_at is not None else log.warning
         how = f"status {code}" if code >= 0 else signal.Signals(-code).name
         said("worker_ended", pid=child.pid, queues=seat.queues, how=how, lived_s=round(lived_s, 1))
         if seat.holder != child.pid:

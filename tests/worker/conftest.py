@@ -154,6 +154,11 @@ class Bridge:
         }
         await self.queue.submit(ToolJob(**(values | changes)))
 
+    async def at_gate(self, function_call_id: str, does: str = "wait") -> None:
+        """Ask a gated worker: on the queue of a tool whose attempts may take long."""
+        said = [{"by": "caller", "text": does}]
+        await self.ask(function_call_id, tool="summarise", arguments=json.dumps({"said": said}))
+
     async def answer(self, function_call_id: str) -> ToolOutcome:
         async with asyncio.timeout(PATIENTLY_S):
             while function_call_id not in self.outcomes:

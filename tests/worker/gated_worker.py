@@ -1,8 +1,8 @@
 """A worker whose tools do nothing but say that they began and wait until the test lets them go.
 
 Run as a process: one that serves all its queues itself or, with the word ``parent``, a parent and
-its workers. A service called ``block`` blocks the event loop itself for longer than a lease,
-``hang`` for longer than any worker may; ``hang once`` only until somebody else was at the gate.
+its workers. Where the text to be condensed is ``block`` the event loop itself is blocked for longer
+than a lease, by ``hang`` for longer than any worker may, by ``hang once`` so at the first try.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import time
 import msgspec
 import redis.asyncio
 
-from tools.arguments import FindSlots
+from tools.arguments import Summarise
 from tools.catalog import QUEUED
 from tools.errand import Errand
 from tools.leases import LEASE_S
@@ -27,13 +27,13 @@ class Waited(msgspec.Struct):
     by: int
 
 
-async def wait(asked: FindSlots, _resources: object, errand: Errand) -> Waited:
+async def wait(asked: object, _resources: object, errand: Errand) -> Waited:
     async with redis.asyncio.Redis.from_url(os.environ["REDIS_URL"]) as gate:
         await gate.rpush("test:came", f"{errand.call_sid} {os.getpid()}")
-        service = getattr(asked, "service", "")
-        if service == "block":
+        does = asked.said[0].text if isinstance(asked, Summarise) else "wait"
+        if does == "block":
             time.sleep(LEASE_S * 2)  # noqa: ASYNC251 - that is the point
-        elif service == "hang" or (service == "hang once" and await gate.incr("test:hung") == 1):
+        elif does == "hang" or (does == "hang once" and await gate.incr("test:hung") == 1):
             time.sleep(600)  # noqa: ASYNC251
         else:
             await gate.blpop(["test:go"], 0)

@@ -1,6 +1,7 @@
 """A parent and its workers as real processes: killed, hung, told to stop, left alone."""
 
 import asyncio
+import json
 import os
 import select
 import signal
@@ -20,7 +21,9 @@ from tools.claims import Claims
 from tools.contract import Done
 from worker.post import Post, ThreadlessOutlet
 
-TALK = '{"said": [{"by": "caller", "text": "Hello."}]}'
+BOOKING = json.dumps(
+    {"service": "x", "start": "2026-12-01T09:00", "patient_name": "A", "phone": "5550100122"}
+)
 
 
 def pid_of(came: str) -> int:
@@ -35,9 +38,9 @@ def by(outcome: Any) -> int:
 async def test_a_killed_workers_job_is_freed_by_its_parent_and_done_once_by_another(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup", WORKER_PROCESSES="2")
-    await bridge.workers(2, "lookup")
-    await bridge.ask("f1")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_PROCESSES="2")
+    await bridge.workers(2, "summary")
+    await bridge.at_gate("f1")
     victim = pid_of(await gate.came())
 
     os.kill(victim, signal.SIGKILL)
@@ -52,15 +55,15 @@ async def test_a_killed_workers_job_is_freed_by_its_parent_and_done_once_by_anot
     [done] = await parent.event("job_done")
     assert done["tries"] == 2
     assert gate.effects() == 1
-    await bridge.workers(2, "lookup")
+    await bridge.workers(2, "summary")
     assert len(parent.events("worker_forked")) == 3
 
 
 async def test_a_job_of_the_only_worker_is_done_by_the_one_that_is_forked_in_its_place(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    start_worker(gated="parent", WORKER_QUEUES="lookup")
-    await bridge.ask("f1")
+    start_worker(gated="parent", WORKER_QUEUES="summary")
+    await bridge.at_gate("f1")
     victim = pid_of(await gate.came())
 
     os.kill(victim, signal.SIGKILL)
@@ -73,8 +76,8 @@ async def test_a_job_of_the_only_worker_is_done_by_the_one_that_is_forked_in_its
 async def test_a_worker_whose_loop_hangs_is_killed_and_its_job_done_elsewhere(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup", WORKER_HANGS_AFTER_S="3")
-    await bridge.ask("f1", arguments='{"service": "hang once"}')
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_HANGS_AFTER_S="3")
+    await bridge.at_gate("f1", "hang once")
     hung = pid_of(await gate.came())
 
     heir = pid_of(await gate.came())
@@ -90,14 +93,14 @@ async def test_a_tool_that_blocks_its_process_holds_up_no_other_group(
 ) -> None:
     start_worker(gated="parent")
     await bridge.workers(1)
-    await bridge.ask("hung", arguments='{"service": "hang"}')
+    await bridge.at_gate("hung", "hang")
     await gate.came()
 
-    await bridge.ask("s1", tool="summarise", arguments=TALK)
+    await bridge.ask("f2")
     await gate.came()
     gate.open()
 
-    assert isinstance(await bridge.answer("s1"), Done)
+    assert isinstance(await bridge.answer("f2"), Done)
     assert "hung" not in bridge.outcomes
 
 
@@ -105,10 +108,10 @@ async def test_a_tool_that_blocks_its_process_holds_up_no_other_group(
 async def test_a_killed_parent_leaves_nobody_not_even_one_who_hangs(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup;booking")
-    await bridge.ask("f1", arguments='{"service": "hang"}')
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary;booking")
+    await bridge.at_gate("f1", "hang")
     await gate.came()
-    await bridge.workers(1, "lookup", "booking")
+    await bridge.workers(1, "summary", "booking")
 
     parent.signal(signal.SIGKILL)
 
@@ -119,8 +122,8 @@ async def test_told_to_stop_every_worker_finishes_what_runs_and_the_parent_ends_
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     parent = start_worker(gated="parent")
-    await bridge.ask("f1")
-    await bridge.ask("s1", tool="summarise", arguments=TALK)
+    await bridge.at_gate("f1")
+    await bridge.ask("f2", tool="book_appointment", arguments=BOOKING)
     workers = {pid_of(await gate.came()) for _ in range(2)}
 
     for _ in range(3):  # a platform may say it to the group and to the process
@@ -130,7 +133,7 @@ async def test_told_to_stop_every_worker_finishes_what_runs_and_the_parent_ends_
     await bridge.workers(0)
     gate.open(2)
 
-    assert {by(await bridge.answer("f1")), by(await bridge.answer("s1"))} == workers
+    assert {by(await bridge.answer("f1")), by(await bridge.answer("f2"))} == workers
     assert await parent.ended() == 0
     await parent.all_gone()
     assert {each["how"] for each in parent.events("worker_ended")} == {"status 0"}
@@ -140,22 +143,22 @@ async def test_told_to_stop_every_worker_finishes_what_runs_and_the_parent_ends_
 async def test_what_is_not_finished_in_time_is_given_back(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup", WORKER_DRAIN_S="0.1")
-    await bridge.ask("f1")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_DRAIN_S="0.1")
+    await bridge.at_gate("f1")
     await gate.came()
 
     parent.signal(signal.SIGINT)
 
     assert await parent.ended() == 0
-    [lookup] = await bridge.queue.depth(["lookup"])
-    assert (lookup.waiting, lookup.running, lookup.workers) == (1, 0, 0)
+    [summary] = await bridge.queue.depth(["summary"])
+    assert (summary.waiting, summary.running, summary.workers) == (1, 0, 0)
 
 
 async def test_told_again_later_it_stops_at_once_and_frees_what_it_cut_off(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup", WORKER_DRAIN_S="300")
-    await bridge.ask("f1")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_DRAIN_S="300")
+    await bridge.at_gate("f1")
     await gate.came()
 
     while parent.process.poll() is None:
@@ -164,15 +167,15 @@ async def test_told_again_later_it_stops_at_once_and_frees_what_it_cut_off(
 
     assert parent.process.returncode == 0
     await parent.all_gone()
-    [lookup] = await bridge.queue.depth(["lookup"])
-    assert (lookup.waiting, lookup.running) == (1, 0)
+    [summary] = await bridge.queue.depth(["summary"])
+    assert (summary.waiting, summary.running) == (1, 0)
     assert len(parent.events("worker_cut_off")) == 1
 
 
 async def test_a_worker_that_dies_again_and_again_is_replaced_more_slowly_but_for_ever(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary")
     gate.open()
     deaths = 0
     while not parent.events("workers_die_young"):
@@ -182,7 +185,7 @@ async def test_a_worker_that_dies_again_and_again_is_replaced_more_slowly_but_fo
         await parent.event("worker_ended", count=deaths)
 
     await parent.event("worker_forked", count=deaths + 1)
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
 
     assert isinstance(await bridge.answer("f1"), Done)
 
@@ -191,8 +194,8 @@ async def test_a_worker_that_dies_again_and_again_is_replaced_more_slowly_but_fo
 async def test_who_stood_still_together_with_the_parent_is_not_blamed(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup", WORKER_HANGS_AFTER_S="1")
-    await bridge.workers(1, "lookup")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_HANGS_AFTER_S="1")
+    await bridge.workers(1, "summary")
     [forked] = parent.events("worker_forked")
     everybody = (forked["pid"], parent.process.pid)
 
@@ -201,7 +204,7 @@ async def test_who_stood_still_together_with_the_parent_is_not_blamed(
     await asyncio.sleep(1.5)  # a machine that slept: nothing tells of it but the time
     os.kill(parent.process.pid, signal.SIGCONT)
     os.kill(forked["pid"], signal.SIGCONT)
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
     came = pid_of(await gate.came())
 
     assert came == forked["pid"]
@@ -211,15 +214,15 @@ async def test_who_stood_still_together_with_the_parent_is_not_blamed(
 async def test_after_its_share_of_jobs_a_worker_makes_room_for_another(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="lookup", WORKER_RETIRES_AFTER="2")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_RETIRES_AFTER="2")
     gate.open(3)
-    await bridge.ask("f1")
-    await bridge.ask("f2")
+    await bridge.at_gate("f1")
+    await bridge.at_gate("f2")
     retired = {by(await bridge.answer(each)) for each in ("f1", "f2")}
 
     [pid] = retired
     await parent.event("worker_ended", pid=pid, how="status 0")
-    await bridge.ask("f3")
+    await bridge.at_gate("f3")
 
     assert by(await bridge.answer("f3")) != pid
     assert len(parent.events("worker_forked")) == 2
@@ -236,8 +239,8 @@ async def test_while_redis_is_away_the_dead_are_not_forgotten(
     start_worker: Any, bridge: Any, gate: Any, redis_url: str, tmp_path: Path
 ) -> None:
     async with line_to(redis_url, tmp_path) as (line, url):
-        parent = start_worker(gated="parent", WORKER_QUEUES="lookup", REDIS_URL=url)
-        await bridge.ask("f1")
+        parent = start_worker(gated="parent", WORKER_QUEUES="summary", REDIS_URL=url)
+        await bridge.at_gate("f1")
         victim = pid_of(await gate.came())
         line.freeze()
         os.kill(victim, signal.SIGKILL)

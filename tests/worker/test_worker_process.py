@@ -129,7 +129,7 @@ async def test_two_workers_share_what_there_is(start_worker: Any, bridge: Any, g
         start_worker(gated=True, WORKER_SLOTS="1")
     await bridge.workers(2)
     for n in range(2):
-        await bridge.ask(f"f{n}")
+        await bridge.at_gate(f"f{n}")
 
     processes = {await gate.came() for _ in range(2)}
     gate.open(2)
@@ -142,9 +142,9 @@ async def test_a_hung_tool_holds_up_no_other_queue(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     start_worker(gated=True, WORKER_SLOTS="1")
-    await bridge.ask("hung")
+    await bridge.at_gate("hung")
     await gate.came()
-    await bridge.ask("behind")
+    await bridge.at_gate("behind")
 
     await bridge.ask(
         "booking",
@@ -159,9 +159,9 @@ async def test_a_hung_tool_holds_up_no_other_queue(
         ),
     )
     await gate.came()
-    [lookup] = await bridge.queue.depth(["lookup"])
+    [summary] = await bridge.queue.depth(["summary"])
 
-    assert (lookup.running, lookup.waiting) == (1, 1)
+    assert (summary.running, summary.waiting) == (1, 1)
     gate.open(3)
     for function_call_id in ("hung", "behind", "booking"):
         assert content(await bridge.answer(function_call_id))["say"] == "Done."
@@ -171,7 +171,7 @@ async def test_a_killed_workers_job_is_finished_by_another(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     first = start_worker(gated=True)
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
     await gate.came()
     second = start_worker(gated=True)
 
@@ -186,7 +186,7 @@ async def test_a_frozen_workers_job_is_finished_once_and_by_another(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     first = start_worker(gated=True)
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
     await gate.came()
     second = start_worker(gated=True)
     first.signal(signal.SIGSTOP)
@@ -195,7 +195,7 @@ async def test_a_frozen_workers_job_is_finished_once_and_by_another(
     gate.open(2)
     by = content(await bridge.answer("f1"))["by"]
     first.signal(signal.SIGCONT)
-    await bridge.ask("f2")
+    await bridge.at_gate("f2")
     await gate.came()
     gate.open()
     await bridge.answer("f2")
@@ -208,7 +208,7 @@ async def test_a_tool_that_blocks_its_process_keeps_its_lease(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     first = start_worker(gated=True)
-    await bridge.ask("f1", arguments='{"service": "block"}')
+    await bridge.at_gate("f1", "block")
     await gate.came()
     start_worker(gated=True)
 
@@ -222,26 +222,26 @@ async def test_a_worker_told_to_stop_finishes_what_runs_and_takes_nothing_new(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     worker = start_worker(gated=True)
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
     await gate.came()
 
     for _ in range(3):  # a platform may say it to the group and to the process
         worker.signal(signal.SIGTERM)
     await bridge.workers(0)
-    await bridge.ask("f2")
+    await bridge.at_gate("f2")
     gate.open()
 
     assert content(await bridge.answer("f1"))["say"] == "Done."
     assert await worker.ended() == 0
-    [lookup] = await bridge.queue.depth(["lookup"])
-    assert (lookup.waiting, lookup.running) == (1, 0)
+    [summary] = await bridge.queue.depth(["summary"])
+    assert (summary.waiting, summary.running) == (1, 0)
 
 
 async def test_what_cannot_be_finished_in_time_is_given_back_untried(
     start_worker: Any, bridge: Any, gate: Any, redis_url: str
 ) -> None:
     worker = start_worker(gated=True, WORKER_DRAIN_S="0.1")
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
     await gate.came()
 
     worker.signal(signal.SIGINT)
@@ -262,7 +262,7 @@ async def test_what_cannot_be_finished_in_time_is_given_back_untried(
 async def test_a_job_that_kills_every_worker_is_stopped_and_the_caller_is_told(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    await bridge.ask("f1")
+    await bridge.at_gate("f1")
     for _ in range(2):
         victim = start_worker(gated=True)
         await gate.came()
