@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.database import fetch, reading
@@ -55,9 +55,8 @@ class Appointments:
 
     async def made_of(self, practice: Practice, wanted: Wanted) -> Appointment | None:
         """The one that is already there for what is wanted: see ``made_of``."""
-        for query in _made_of(practice, wanted):
-            for row in await fetch(self._reading, query):
-                return as_appointment(practice, row)
+        for row in await fetch(self._reading, _made_of(practice, wanted)):
+            return as_appointment(practice, row)
         return None
 
 
@@ -68,9 +67,8 @@ async def made_of(
 
     The second question is for a key that was made from another spelling of the same start.
     """
-    for query in _made_of(practice, wanted):
-        for row in await connection.execute(query):
-            return as_appointment(practice, row)
+    for row in await connection.execute(_made_of(practice, wanted)):
+        return as_appointment(practice, row)
     return None
 
 
@@ -84,14 +82,15 @@ async def read(
     return None
 
 
-def _made_of(practice: Practice, wanted: Wanted) -> tuple[Select[Any], Select[Any]]:
-    same = _standing(practice).where(
-        appointments.c.start_utc == wanted.start,
-        appointments.c.service_id == wanted.service.id,
+def _made_of(practice: Practice, wanted: Wanted) -> Select[Any]:
+    of = appointments.c
+    same = and_(
+        of.start_utc == wanted.start,
+        of.service_id == wanted.service.id,
         patients.c.phone == wanted.phone,
         patients.c.folded_name == folded(wanted.patient_name),
     )
-    return _standing(practice).where(appointments.c.idempotency_key == wanted.key), same
+    return _standing(practice).where(or_(of.idempotency_key == wanted.key, same))
 
 
 def _standing(practice: Practice) -> Select[Any]:

@@ -25,7 +25,7 @@ from tools import outbox, tables
 from tools.appointments import Appointments, made_of, read
 from tools.database import changing, insert_new, reading
 from tools.freetimes import FreeTimes
-from tools.holds import CellTaken, Holds, lock_practice, make_room, take
+from tools.holds import CellTaken, Holds, lock_practice, make_room, owned, take
 from tools.ledger import Claim, Ledger, end_keys
 from tools.openings import cells_of
 from tools.practices import Practice, Practices, Provider, Service, folded
@@ -99,14 +99,19 @@ class Calendar:
         Safe to repeat and to race: one key gives one appointment, whoever asks and however often.
         ``may_write`` is called last before anything is written and may raise instead.
         """
+        was_made = None
         for provider in await self._times.who_is_free(
             practice, wanted.start, wanted.service.lasts, wanted.providers, wanted.call_sid
         ):
             try:
                 return await self._book(practice, wanted, provider, may_write)
-            except (CellTaken, IntegrityError):
-                continue  # its time or its key is used; which, is asked below
-        if not await self._was_made(practice, wanted):
+            except CellTaken:
+                was_made = False  # that was asked under the lock
+            except IntegrityError:
+                was_made = None  # its key is used; by what, is asked below
+        if was_made is None:
+            was_made = await self._was_made(practice, wanted)
+        if not was_made:
             return Taken()
         return await self._book(practice, wanted, None, may_write)
 
@@ -200,6 +205,9 @@ class Calendar:
             may_write()
             await make_room(connection, practice, call_sid=wanted.call_sid, now=self._now())
             start, appointment_id = wanted.start.astimezone(UTC), uuid4().hex
+            instants = cells_of(start, wanted.service.lasts)
+            if await owned(connection, {(provider.id, at) for at in instants}):
+                raise CellTaken  # sooner and cheaper than by the constraint, which still decides
             await connection.execute(
                 insert(tables.appointments).values(
                     id=appointment_id,
@@ -215,8 +223,7 @@ class Calendar:
                     booked_utc=self._now(),
                 )
             )
-            wanted_cells = cells_of(start, wanted.service.lasts)
-            await take(connection, appointment_id, provider, wanted_cells)
+            await take(connection, appointment_id, provider, instants)
             return await self._done(connection, practice, claim, BOOKED, appointment_id, tell=True)
 
     async def _move(

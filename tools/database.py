@@ -3,14 +3,16 @@
 Leaves tables to ``tables``, their history to ``migrations``, what they mean to ``calendar``.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import DateTime, Dialect, MetaData, Row, Select, Table, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
@@ -169,7 +171,7 @@ async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         Unsure: the answer to the commit was lost: it was written, or not.
     """
     with reaching_database():
-        async with engine.connect() as connection:
+        async with _turn(engine), engine.connect() as connection:
             await connection.begin()
             if connection.dialect.name == "postgresql":
                 await connection.execute(_LOCK_LIMITS)
@@ -179,6 +181,28 @@ async def changing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             except (DBAPIError, TimeoutError, OSError) as error:
                 reason = f"commit: {type(getattr(error, 'orig', None) or error).__name__}"
                 raise Unsure("I'm still confirming that.", reason=reason) from error
+
+
+_turns: Final[WeakKeyDictionary[Engine, asyncio.Lock]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def _turn(engine: AsyncEngine) -> AsyncIterator[None]:
+    """SQLite's writers of one process, one after the other, in the order they came.
+
+    Left to the file's own lock they would look again every few milliseconds, and of many some
+    would never be the one who looks in time.
+    """
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    turn = _turns.setdefault(engine.sync_engine, asyncio.Lock())
+    async with asyncio.timeout(LOCK_WAIT_MS / 1000):
+        await turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 _LOCK_LIMITS: Final = select(

