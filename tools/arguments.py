@@ -356,6 +356,9 @@ class ToldOf(msgspec.Struct, frozen=True, kw_only=True):
     function_call_id: str
     as_: Literal["done", "refused", "doubt"] = msgspec.field(name="as")
     """``done``: it happened. ``refused``: it did not, and will not. ``doubt``: nobody knows yet."""
+    tool: str = ""
+    arguments: Annotated[str, Meta(max_length=4096)] = ""
+    """Of a doubt, what was asked for: perhaps no worker ever came to know of it."""
 
 
 class NoteTold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

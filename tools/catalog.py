@@ -82,6 +82,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """``call``: answered at once by the call that is asked, without a queue."""
     internal: bool = False
     """True when the bridge asks for it on its own behalf; no agent is ever offered it."""
+    owed: bool = False
+    """True when it must reach a worker though nobody waits for it: never refused, and sent once
+    more where the queue could not be reached."""
     longest_arguments: int = 4096
     """Characters of JSON; the longest honest request of an agent has about 300."""
 
@@ -250,6 +253,8 @@ CATALOG: Final[Mapping[str, Tool]] = {
             budget_s=SETTLE_BUDGET_S,
             tries=Tries(attempt_s=10.0),
             queue="settle",
+            owed=True,
+            longest_arguments=250_000,
         ),
         _for_the_bridge(
             "free_holds",
@@ -257,6 +262,7 @@ CATALOG: Final[Mapping[str, Tool]] = {
             budget_s=SETTLE_BUDGET_S,
             tries=Tries(attempt_s=10.0),
             queue="settle",
+            owed=True,
         ),
     )
 }

@@ -242,15 +242,19 @@ class Ledger:
             )
             return await locked(connection, ledger.c.id == entry_id)
 
-    async def told(self, call_sid: str, told: Sequence[ToldOf]) -> None:
-        """Note what callers were told; of an effect without a row there is nothing to note.
+    async def told(self, call_sid: str, told: Sequence[ToldOf]) -> list[ToldOf]:
+        """Note what callers were told; returns what of it there is no row for.
 
         "Done" and "refused" are last words: a doubt that is noted after them changes nothing.
         """
+        without: list[ToldOf] = []
         for each in told:
             async with changing(self._engine) as connection:
                 entry = await self._bound(connection, f"{call_sid}:{each.function_call_id}")
-                if entry is None or (each.as_ == "doubt" and entry.told_as in ("done", "refused")):
+                if entry is None:
+                    without.append(each)
+                    continue
+                if each.as_ == "doubt" and entry.told_as in ("done", "refused"):
                     continue
                 values: dict[str, Any] = {"told_as": each.as_}
                 if each.as_ == "done" and entry.has_happened:
@@ -258,6 +262,7 @@ class Ledger:
                 elif each.as_ == "refused" and entry.state == "void":
                     values["look_utc"] = None
                 await self._change(connection, entry, **values)
+        return without
 
     def _look_after(self, entry: Entry) -> datetime | None:
         """A request is not at its end when its caller knows of it: somebody has still to agree."""

@@ -89,6 +89,8 @@ class ToolQueue:
         self._asked: dict[str, _Asked] = {}
         self._to_withdraw: dict[str, _Asked] = {}
         """Given up while Redis was away: to be kept from beginning as soon as it is back."""
+        self._owed: dict[str, _Asked] = {}
+        """Asked for on the bridge's own behalf while Redis was away."""
         self._to_look_at: set[str] = set()
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -149,7 +151,8 @@ class ToolQueue:
             BadArguments: there is no such tool, or it is none for a worker.
             Unavailable: Redis could not be reached in ``patience_s`` (or the job's budget, if
                 that is shorter). The job may still have arrived and run: ``say`` is true either
-                way, and the outcome, if one comes, is delivered.
+                way, and the outcome, if one comes, is delivered. Never for a tool that is
+                ``owed``: that is sent as soon as Redis is back, within its budget.
         """
         tool = _tool_of(job)
         if not job.asked_utc:
@@ -164,6 +167,10 @@ class ToolQueue:
             async with asyncio.timeout(min(self._patience_s, job.budget_s)):
                 await self._enqueue_at_last(asked)
         except (RedisError, OSError) as error:
+            if tool.owed:  # nobody waits, but it must not be forgotten either
+                self._owed[job.job_id] = self._asked.pop(job.job_id, asked)
+                self._look.set()
+                return
             if not tool.effect:  # of an effect that may come true its call still wants to hear
                 self._asked.pop(job.job_id, None)
             raise Unavailable(tool.fallback, reason=f"queue: {error!r}") from error
@@ -288,8 +295,8 @@ class ToolQueue:
     async def _enqueue(self, job: ToolJob, *, again: bool = False) -> bytes:
         """What Redis's memory is called that has the job now, if it was not refused."""
         tool = QUEUED[job.tool]
-        if again:
-            asks = "nothing"  # it was let in before
+        if again or tool.owed:
+            asks = "nothing"  # it was let in before, or is never refused
         elif self._line.lost_lately(ALIVE_FOR_S):
             asks = "load"  # a Redis that has just come back may not know its workers yet
         else:
@@ -372,6 +379,7 @@ class ToolQueue:
             calls, self._to_look_at = self._to_look_at, set()
             try:
                 await self._withdraw()
+                await self._pay()
                 await self._look_for(
                     [a.job for a in self._asked.values() if a.job.call_sid in calls]
                 )
@@ -387,6 +395,12 @@ class ToolQueue:
                 outcome = await self._given_up(asked)
                 self._tell(asked.job.call_sid, outcome)
             self._to_withdraw.pop(job_id, None)
+
+    async def _pay(self) -> None:
+        for job_id, asked in list(self._owed.items()):
+            if asked.forget_at > time.monotonic():
+                await self._enqueue(asked.job)
+            self._owed.pop(job_id, None)
 
     async def _look_for(self, jobs: list[ToolJob]) -> None:
         if not jobs:

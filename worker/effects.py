@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 import structlog
 
-from tools import phone
 from tools.catalog import Tool, has_happened, result_of
 from tools.contract import IN_DOUBT, Done, Failed, ToolJob, ToolOutcome
 from tools.errand import Errand
@@ -22,6 +21,7 @@ from tools.errors import BadArguments, LeaseLost, ToolError
 from tools.ledger import WITHDRAWN, Entry
 from tools.meaning import effect_key
 from tools.retries import attempt_s, within
+from tools.told import number_in
 from worker.bodies import Body
 from worker.resources import Resources
 
@@ -126,7 +126,7 @@ class EffectRun:
             call_sid=job.call_sid,
             tool=request.tool.name,
             arguments=job.arguments,
-            phone=_number(request.arguments),
+            phone=number_in(request.arguments),
             give_up_s=left_s + GIVE_UP_AFTER_S,
         )
 
@@ -213,11 +213,3 @@ def _key(request: Request) -> str:
     return job.idempotency_key or effect_key(
         request.tool, job.practice, request.arguments, call_sid=job.call_sid
     )
-
-
-def _number(arguments: Any) -> str:
-    """Under which it may be looked up one day; empty if there is none that one could call."""
-    try:
-        return phone.normalise(getattr(arguments, "phone", None) or "")
-    except ValueError:
-        return ""

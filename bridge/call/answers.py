@@ -276,6 +276,7 @@ class Answers:
         if tool.effect:
             self._told.answered(
                 outcome,
+                job=pending.job,
                 asked_as=pending.function_call_id,
                 happened=happened,
                 content=content,

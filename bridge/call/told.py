@@ -26,7 +26,7 @@ SHORTEST: Final = 0.4
 class _Telling(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that the agent has, and the caller does not have yet."""
 
-    job_id: str
+    job: ToolJob
     asked_as: str
     as_: TellingOf
     say: str
@@ -77,12 +77,22 @@ class Told:
         self._jobs = 0
 
     def answered(
-        self, outcome: ToolOutcome, *, asked_as: str, happened: bool, content: str, asked_s: float
+        self,
+        outcome: ToolOutcome,
+        *,
+        job: ToolJob,
+        asked_as: str,
+        happened: bool,
+        content: str,
+        asked_s: float,
     ) -> None:
-        """The agent has this answer of an effect, and is about to tell it."""
+        """The agent has this answer of an effect, and is about to tell it.
+
+        ``job`` is what the agent asked for; the outcome's may be an earlier one of the same.
+        """
         self._waiting.append(
             _Telling(
-                job_id=outcome.function_call_id,
+                job=msgspec.structs.replace(job, function_call_id=outcome.function_call_id),
                 asked_as=asked_as,
                 as_=telling_of(outcome, happened=happened),
                 say=say_in(content),
@@ -97,11 +107,17 @@ class Told:
         for one in self._waiting:
             came = reached(self._conversation, place=one.place, say=one.say, until_s=one.until_s)
             if came:
-                told.append(self.mark(one.job_id, one.asked_as, one.as_))
+                told.append(self._mark(one))
             elif came is None:
                 waiting.append(one)
         self._waiting = waiting
         return told
+
+    def _mark(self, one: _Telling) -> ToldOf:
+        mark = self.mark(one.job.function_call_id, one.asked_as, one.as_)
+        if one.as_ != "doubt":
+            return mark
+        return msgspec.structs.replace(mark, tool=one.job.tool, arguments=one.job.arguments)
 
     def mark(self, job_id: str, asked_as: str, as_: TellingOf) -> ToldOf:
         """The caller heard it."""

@@ -249,6 +249,15 @@ def test_a_doubt_and_what_became_of_it_are_both_noted() -> None:
     assert told(says(call, 7.3, SAY)) == [("fc1", "done")]
 
 
+def test_a_doubt_says_what_was_asked_for_should_no_worker_know() -> None:
+    call = answered_call(failed("doubt", "I'm still confirming."))
+    (job,) = jobs(says(call, 4.3, "I'm still confirming."))
+
+    (noted,) = msgspec.json.decode(job.arguments)["told"]
+
+    assert (noted["tool"], noted["arguments"]) == ("book_appointment", BOOK)
+
+
 def test_what_the_queue_answers_to_it_changes_nothing() -> None:
     call = answered_call()
     says(call, 4.3, SAY)

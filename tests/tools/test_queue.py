@@ -1,7 +1,9 @@
 """The bridge's side of the queue against a real Redis, with claims played by hand."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ import redis.asyncio
 from arq import ArqRedis
 from arq.jobs import Job, JobStatus
 
+from admin.chaos.line import BreakableLine
 from tests.tools.served import count_as_served
 from tools import keys
 from tools.catalog import QUEUES
@@ -106,7 +109,7 @@ async def take_one(claims: Claims) -> Claim:
             taken, _ = await claims.take(dict.fromkeys(QUEUES, 1), hold_s=30.0)
             if taken:
                 return taken[0]
-            await claims.bell(QUEUES, timeout_s=0.2)
+            await asyncio.sleep(0.005)
 
 
 async def finish(claims: Claims, claim: Claim, outcome: ToolOutcome) -> bool:
@@ -286,6 +289,34 @@ async def test_a_redis_that_hangs_is_given_up_in_time(tmp_path: Any) -> None:
         with pytest.raises(Unavailable):
             await queue.submit(a_job())
     server.close()
+
+
+async def test_what_is_owed_reaches_the_queue_once_redis_is_back(
+    redis_url: str, raw: ArqRedis
+) -> None:
+    told = '{"told":[{"function_call_id":"fc1","as":"done"}]}'
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        inner, outer = Path(redis_url.removeprefix("unix://")), Path(folder) / "s"
+        async with (
+            BreakableLine(inner, outer) as line,
+            ToolQueue(f"unix://{outer}", patience_s=0.1) as queue,
+        ):
+            line.cut()
+            await queue.submit(a_job(tool="note_told", arguments=told))
+            assert await raw.zcard(keys.queue_key("settle")) == 0
+
+            line.mend()
+
+            async with asyncio.timeout(PATIENTLY_S):
+                while await raw.zcard(keys.queue_key("settle")) == 0:
+                    await asyncio.sleep(0.01)
+
+
+async def test_what_is_owed_is_never_refused(redis_url: str, raw: ArqRedis) -> None:
+    async with ToolQueue(redis_url) as queue:  # nobody serves anything here
+        await queue.submit(a_job(tool="note_told", arguments='{"told":[]}'))
+
+    assert await raw.zcard(keys.queue_key("settle")) == 1
 
 
 async def test_an_unknown_tool_never_reaches_the_queue(queue: ToolQueue) -> None:

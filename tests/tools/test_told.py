@@ -1,6 +1,7 @@
 """What the bridge has noted: what a caller was told, and that a call is over."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,7 +14,7 @@ from tools.database import open_engine
 from tools.errand import Errand
 from tools.holds import Holds
 from tools.ledger import Ledger
-from tools.told import Freed, ToldNoted, free_holds, note_told
+from tools.told import LOST_AFTER_S, Freed, ToldNoted, free_holds, note_told
 
 
 @pytest.fixture
@@ -48,6 +49,25 @@ async def test_what_callers_were_told_is_noted_for_each_function_call(
     assert left is not None
     assert (made.state, made.told_as, made.look_utc) == ("told", "done", None)
     assert (left.state, left.told_as, left.look_utc is None) == ("intent", "doubt", False)
+
+
+async def test_a_doubt_that_no_worker_knows_of_is_given_to_who_settles(engine: AsyncEngine) -> None:
+    ledger = Ledger(engine, now=lambda: NOW)
+    asked = (
+        '{"service":"cleaning","start":"2026-12-01T09:00","patient_name":"Ann Lee",'
+        '"phone":"+12125550142"}'
+    )
+    lost = ToldOf(function_call_id="f1", as_="doubt", tool="book_appointment", arguments=asked)
+    errand = Errand(practice="hillside", call_sid="CA1")
+
+    await note_told(NoteTold(told=(lost,)), ledger, errand)
+    await note_told(NoteTold(told=(lost,)), ledger, errand)
+
+    entry = await ledger.of_job("CA1:f1")
+    assert entry is not None
+    assert (entry.state, entry.told_as, entry.phone) == ("intent", "doubt", "+12125550142")
+    assert entry.look_utc == NOW + timedelta(seconds=LOST_AFTER_S)
+    assert entry.arguments == asked
 
 
 async def test_what_was_held_for_a_call_is_anybodys_when_it_is_over(
