@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,11 +30,12 @@ from admin.machine import machine
 from admin.surroundings import without_ours
 from admin.verbs import print_json
 from bridge.simulator.report import percentile, table
+from tools import migrations
 from tools.catalog import QUEUED
 from tools.contract import Done, ToolJob, ToolOutcome
-from tools.errors import Unavailable
 from tools.queue import ToolQueue
 from worker.process import loop_factory
+from worker.settings import Settings
 
 OURS, FLOOR, ARQ = "holdfast", "floor", "stock arq"
 FLOOR_BOUND: Final = 3.0
@@ -98,7 +99,7 @@ class ToolBench(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     round_trips: tuple[RoundTrip, ...]
     idle_commands_a_second: float
-    """Of one worker process."""
+    """Of one worker process, as many as there are by default."""
     beside: Beside
     failures: tuple[str, ...] = ()
     """The complaints, for who reads this as JSON."""
@@ -186,17 +187,17 @@ def measure(environ: Mapping[str, str], size: Size) -> ToolBench:
         tempfile.TemporaryDirectory(prefix="hf-") as folder,
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
-        queues = [QUEUED[tool].queue for tool in (TOOL, BLOCKS)]
+        database_url = f"sqlite:///{folder}/holdfast.db"
+        migrations.upgrade(database_url)  # whoever settles looks into it, also at rest
         given = {
             **without_ours(environ),
             "PYTHONPATH": procfile.module_path(environ),
             "REDIS_URL": url,
-            "DATABASE_URL": f"sqlite:///{folder}/unused.db",
-            "WORKER_QUEUES": ";".join(queues),
+            "DATABASE_URL": database_url,
         }
         with _end("holdfast", given):
-            runner.run(_served(url, queues))
-            idle = _commands_a_second(url, size.idle_s) / len(queues)
+            runner.run(readiness.served("the workers", url))
+            idle = _commands_a_second(url, size.idle_s) / len(Settings().groups)
             with _end("floor", given), _end("stock", given):
                 round_trips = runner.run(_round_trips(url, size))
             beside = runner.run(_beside_a_hung_queue(url, size))
@@ -229,17 +230,6 @@ def _end(which: str, environ: Mapping[str, str]) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-async def _served(url: str, queues: Sequence[str]) -> None:
-    async with ToolQueue(url) as queue:
-
-        async def ready() -> bool:
-            with contextlib.suppress(Unavailable):
-                return all(depth.workers > 0 for depth in await queue.depth(queues))
-            return False
-
-        await readiness.until("the worker", ready)
 
 
 def _commands_a_second(url: str, seconds: float) -> float:
