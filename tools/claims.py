@@ -14,15 +14,28 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 import msgspec
+from redis.exceptions import NoScriptError
 
 from tools import keys, scripts
-from tools.connections import connect, in_time
+from tools.connections import KeptConnection, connect, in_time
 from tools.contract import Failed, ToolOutcome
-from tools.leases import ALIVE_FOR_S, GRACE_S, LEASE_S, LeaseKeeper, bells_and_queues
+from tools.leases import (
+    ALIVE_FOR_S,
+    GRACE_S,
+    LEASE_S,
+    SIGN_EVERY_S,
+    LeaseKeeper,
+    bells_and_queues,
+)
 from tools.records import ResultRecord, encode_outcome, encode_result
 
 HANGS_AFTER_S: Final = 2.0
 """A blocking wait that overstays by this much is on a dead connection."""
+
+TURN_EVERY_S: Final = 0.2
+"""So often the loop notes that it turns, to know by when an answer was there at the latest."""
+
+_ALWAYS: Final = 2**53
 
 SPEAKS_AGAINST: Final = frozenset({"unavailable", "budget_spent", "doubt", "internal"})
 """Failures that may be the backend's; what the agent asked wrongly is not."""
@@ -56,8 +69,8 @@ class Claims:
     ::
 
         async with Claims(redis_url, queues) as claims:
-            jobs, due_s = await claims.take({"booking": 10})
-            await claims.bell(["booking"], timeout_s=1.0)
+            jobs, due_s = await claims.take({"booking": 10}, hold_s=8.0)
+            jobs, due_s = await claims.wait({"booking": 10}, hold_s=8.0, timeout_s=2.0)
 
     Redis errors come through as they are; the worker's loop tries again.
     """
@@ -67,10 +80,14 @@ class Claims:
         self.token = token or new_token(os.getpid(), new_nonce())
         self.queues = tuple(queues)
         self._redis = connect(redis_url)
-        self._bell_redis = connect(redis_url, waits=True)
+        self._waiting = KeptConnection(redis_url)
+        self._own_bell = keys.bell_key(f"@{self.token}")
+        self._clock = (0.0, 0.0)
+        """An instant by Redis's clock, in ms, and a little later by ours, in seconds."""
+        self._turns = (float("-inf"), float("-inf"))
+        self._next_turn: asyncio.TimerHandle | None = None
         self.leases = LeaseKeeper(redis_url, queues, self.token)
         self._command: Callable[..., Awaitable[Any]] = self._redis.execute_command
-        self._wait_for_bell: Callable[..., Awaitable[Any]] = self._bell_redis.execute_command
         self._claim = self._redis.register_script(scripts.CLAIM)
         self._finish = self._redis.register_script(scripts.FINISH)
         self._give_back = self._redis.register_script(scripts.GIVE_BACK)
@@ -82,6 +99,7 @@ class Claims:
         """Start to keep leases and to show life."""
         await asyncio.to_thread(self.leases.tick)
         self.leases.start()
+        self._turn()
         return self
 
     async def __aexit__(
@@ -90,9 +108,11 @@ class Claims:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._next_turn:
+            self._next_turn.cancel()
         self.leases.end()
         await asyncio.to_thread(self.leases.join)
-        await self._bell_redis.aclose()
+        await self._waiting.aclose()
         await self._redis.aclose()
 
     async def take(
@@ -104,24 +124,58 @@ class Claims:
         deferred, or leased to a worker that may have died. Each lease is renewed for ``hold_s``,
         unless ``hold`` says otherwise. To look is to show life.
         """
-        asked_at = time.monotonic()
-        name = self.leases.sign_due()
+        asked_at, name = time.monotonic(), self.leases.sign_due()
         try:
-            rows, next_due_ms = await self._claim(
-                keys=bells_and_queues(list(free)),
-                args=[
-                    self.token,
-                    int(LEASE_S * 1000),
-                    keys.TRIES_KEPT_MS,
-                    name,
-                    int(ALIVE_FOR_S * 1000),
-                    *free.values(),
-                ],
+            answer = await self._claim(
+                keys=bells_and_queues(list(free)), args=self._asks(free, name, _ALWAYS)
             )
         except BaseException:
             self.leases.unsigned()
             raise
-        if name:
+        return self._taken(answer, asked_at, hold_s, signed=name != "")
+
+    async def wait(
+        self, free: Mapping[str, int], *, hold_s: float, timeout_s: float
+    ) -> tuple[list[Claim], float | None]:
+        """As ``take``, once something is put on one of these queues, or after that time.
+
+        One token of a bell wakes one worker, the one that has waited longest. Waiting and taking
+        are sent together: between the bell and the jobs there is no way to Redis and back. Without
+        a bell nothing is taken; what is due then is due in 0 s.
+        """
+        queues = bells_and_queues(list(free))
+        name = self.leases.sign_due(SIGN_EVERY_S - timeout_s)
+        asked_at = time.monotonic()
+        now_ms = self._clock[0] + (asked_at - self._clock[1]) * 1000
+        asks = self._asks(free, name, int(now_ms + timeout_s * 1000))
+        try:
+            _, answer = await in_time(
+                self._waiting.ask(
+                    ("BLPOP", *queues[1::2], self._own_bell, max(0.01, timeout_s)),
+                    ("EVALSHA", self._claim.sha, len(queues), *queues, *asks),
+                ),
+                timeout_s + HANGS_AFTER_S,
+            )
+        except NoScriptError:  # a Redis that is new, or was told to forget them
+            return await self.take(free, hold_s=hold_s)
+        except BaseException:
+            self.leases.unsigned()
+            raise
+        # The answer was not there yet when the loop had turned the last time but one: however long
+        # this process stood still since, the lease was not granted before.
+        granted_at = max(asked_at, self._turns[0])
+        return self._taken(answer, granted_at, hold_s, signed=name != "")
+
+    def _asks(self, free: Mapping[str, int], name: str, until_ms: int) -> list[Any]:
+        lease_ms, alive_ms = int(LEASE_S * 1000), int(ALIVE_FOR_S * 1000)
+        return [self.token, lease_ms, keys.TRIES_KEPT_MS, name, alive_ms, until_ms, *free.values()]
+
+    def _taken(
+        self, answer: Any, asked_at: float, hold_s: float, *, signed: bool
+    ) -> tuple[list[Claim], float | None]:
+        rows, next_due_ms, now_ms = answer
+        self._clock = (now_ms, time.monotonic())
+        if signed:
             self.leases.signed(asked_at)
         claims = [
             Claim(
@@ -140,18 +194,18 @@ class Claims:
             )
         return claims, None if next_due_ms < 0 else next_due_ms / 1000
 
+    def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._turns = (self._turns[1], time.monotonic())
+        self._next_turn = loop.call_later(TURN_EVERY_S, self._turn)
+
     def hold(self, claim: Claim, seconds: float) -> None:
         """Renew this job's lease for so long from now, and a grace."""
         self.leases.hold_until(claim.job_id, time.monotonic() + seconds + GRACE_S)
 
-    async def bell(self, queues: Sequence[str], *, timeout_s: float) -> None:
-        """Wait until something is put on one of these queues, or for as long.
-
-        One token wakes one worker, the one that has waited longest.
-        """
-        bells = [keys.bell_key(queue) for queue in queues]
-        waiting = self._wait_for_bell("BLPOP", *bells, max(0.01, timeout_s))
-        await in_time(waiting, timeout_s + HANGS_AFTER_S)
+    async def nudge(self) -> None:
+        """End the ``wait`` of this worker, as if something had been put on a queue."""
+        await self._ring(keys=[self._own_bell])
 
     async def leave(self) -> None:
         """Take no more jobs: count as alive no longer, but keep the leases of what still runs."""

@@ -43,20 +43,44 @@ async def within(
         ToolError: what the last attempt raised.
     """
     bound_s = attempt_s(budget_s, tries)
-    tries = tries or Tries(attempt_s=bound_s)
-    retrying = AsyncRetrying(
-        stop=stop_after_attempt(tries.most) | stop_before_delay(budget_s),
-        wait=wait_random_exponential(multiplier=tries.first_wait_s, max=tries.longest_wait_s),
-        retry=retry_if_exception(lambda error: isinstance(error, ToolError) and error.retryable),
-        reraise=True,
-    )
     try:
         async with asyncio.timeout(budget_s) as whole:
-            return await retrying(_bounded, attempt, bound_s)
+            try:
+                return await _bounded(attempt, bound_s)
+            except ToolError as error:
+                if not error.retryable:
+                    raise
+                left_s = (whole.when() or 0.0) - asyncio.get_running_loop().time()
+                again = _after(error, lambda: _bounded(attempt, bound_s))
+                return await _retrying(left_s, tries or Tries(attempt_s=bound_s))(again)
     except TimeoutError:
         if not whole.expired():
             raise
         raise BudgetSpent("That took too long.", reason="budget spent in an attempt") from None
+
+
+def _retrying(left_s: float, tries: Tries) -> AsyncRetrying:
+    """Made once something has failed: it takes longer than many a body."""
+    return AsyncRetrying(
+        stop=stop_after_attempt(tries.most) | stop_before_delay(left_s),
+        wait=wait_random_exponential(multiplier=tries.first_wait_s, max=tries.longest_wait_s),
+        retry=retry_if_exception(lambda error: isinstance(error, ToolError) and error.retryable),
+        reraise=True,
+    )
+
+
+def _after(
+    error: ToolError, attempt: Callable[[], Awaitable[Answer]]
+) -> Callable[[], Awaitable[Answer]]:
+    """Fails once with the error of the attempt that was made already."""
+    failed = [error]
+
+    async def again() -> Answer:
+        if failed:
+            raise failed.pop()
+        return await attempt()
+
+    return again
 
 
 async def _bounded(attempt: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:

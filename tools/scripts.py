@@ -59,7 +59,7 @@ local function tally_of(name) return 'tool:tally:' .. name end
 RING: Final = f"""
 local function ring(bell)
   local tokens = redis.call('RPUSH', bell, '1')
-  if tokens == 1 then redis.call('PEXPIRE', bell, {BELL_KEPT_MS}) end
+  if tokens == 2 then redis.call('PEXPIRE', bell, {BELL_KEPT_MS}) end  -- nobody took the first
   if tokens > {BELLS_KEPT} then redis.call('LTRIM', bell, -{BELLS_KEPT}, -1) end
 end
 """
@@ -99,12 +99,16 @@ end
 
 _COUNTING: Final = f"""
 local function count(name, bad)
+  local function now()
+    local clock = redis.call('TIME')
+    return clock[1] * 1000 + math.floor(clock[2] / 1000)
+  end
   local state = redis.call('HGET', '{BREAKERS_KEY}', name)
   if state then
     local since, till = string.match(state, '^(%d+) (%d+)$')
-    if tonumber(till) > now then return end  -- begun before it opened: that is no news
+    if tonumber(till) > now() then return end  -- begun before it opened: that is no news
     if bad then
-      redis.call('HSET', '{BREAKERS_KEY}', name, string.format('%s %.0f', since, now + {OPEN_MS}))
+      redis.call('HSET', '{BREAKERS_KEY}', name, string.format('%s %.0f', since, now() + {OPEN_MS}))
     else
       redis.call('HDEL', '{BREAKERS_KEY}', name)
     end
@@ -117,7 +121,8 @@ local function count(name, bad)
   end
   if not bad or so_many < {BAD_ENOUGH} then return end
   if so_many >= tonumber(redis.call('HGET', tally_of(name), 'good') or '0') then
-    redis.call('HSET', '{BREAKERS_KEY}', name, string.format('%.0f %.0f', now, now + {OPEN_MS}))
+    local at = now()
+    redis.call('HSET', '{BREAKERS_KEY}', name, string.format('%.0f %.0f', at, at + {OPEN_MS}))
     redis.call('DEL', tally_of(name))
   end
 end
@@ -201,23 +206,28 @@ CLAIM: Final = (
     + _RANK
     + f"""
 -- KEYS queue, bell, queue, bell, ..., most urgent first. ARGV token, lease ms, tries kept ms, the
--- worker's name or '' when it need not sign, alive ms, then free slots a queue.
--- {{{{queue, id, record, try, 1 if a caller waits}}, ...}}, ms until more falls due, or -1
+-- worker's name or '' when it need not sign, alive ms, until when it claims, free slots a queue.
+-- {{{{queue, id, record, try, 1 if a caller waits}}, ...}}, ms until more falls due or -1, and now.
+-- Who waited for a bell in vain may be frozen by now: it claims nothing without asking once more.
 if ARGV[4] ~= '' then redis.call('ZADD', '{ALIVE_KEY}', now + ARGV[5], ARGV[4]) end
 local claimed, next_due = {{}}, -1
+local rung = now < tonumber(ARGV[6])
 for n = 1, #KEYS, 2 do
-  local queue, free = KEYS[n], tonumber(ARGV[5 + (n + 1) / 2])
+  local queue, free = KEYS[n], tonumber(ARGV[6 + (n + 1) / 2])
   local first = free > 0 and redis.call('ZRANGE', queue, 0, free, 'WITHSCORES') or {{}}
   local taken, wait = 0, -1
   for m = 1, #first, 2 do
     local id, score = first[m], tonumber(first[m + 1])
     wait = math.max(0, score - now)
-    if wait > 0 or taken == free then break end
-    local record = redis.call('GET', record_of(id))
+    if wait > 0 or taken == free or not rung then break end
+    local kept = redis.call('MGET', record_of(id), begun_of(id))
+    local record, try = kept[1], 1
     if record then
       local live = score < now - {PRIORITY_MS // 2} or is_live(score)
-      local try = redis.call('INCR', tries_of(id))
-      redis.call('PEXPIRE', tries_of(id), ARGV[3])
+      if not redis.call('SET', tries_of(id), 1, 'PX', ARGV[3], 'NX') then
+        try = redis.call('INCR', tries_of(id))
+      end
+      if kept[2] and try == 1 then try = 2 end  -- it was given back: who runs it must know
       redis.call('SET', holder_of(id), ARGV[1], 'PX', ARGV[2])
       redis.call('ZADD', queue, now + ARGV[2] + (live and 0.5 or 0), id)
       taken = taken + 1
@@ -229,10 +239,10 @@ for n = 1, #KEYS, 2 do
     wait = -1
   end
   if taken < free and wait < 0 and #first == 2 * (free + 1) then wait = 0 end
-  if taken > 0 and wait ~= 0 then redis.call('DEL', KEYS[n + 1]) end  -- nothing left to ring for
+  if taken > 1 and wait ~= 0 then redis.call('DEL', KEYS[n + 1]) end  -- nothing left to ring for
   if taken < free and wait >= 0 and (next_due < 0 or wait < next_due) then next_due = wait end
 end
-return {{claimed, next_due}}
+return {{claimed, next_due, now}}
 """
 )
 
@@ -259,8 +269,7 @@ return lost
 )
 
 FINISH: Final = (
-    NOW
-    + NAMES
+    NAMES
     + _COUNTING
     + _BURIAL
     + f"""
