@@ -41,5 +41,5 @@ async def book_appointment(
     if isinstance(became, Made):
         return answers.booked(became.appointment, office.today())
     must_be_to_come("start", start, office.now())
-    others = await offering.instead(office, service, providers, start, errand.call_sid)
+    others = await offering.instead(office, service, providers, start, errand)
     return answers.taken(others, office.today())

@@ -50,7 +50,7 @@ async def reschedule_appointment(
             return answers.moved(made, office.today())
         case Taken():
             must_be_to_come("new_start", start, office.now())
-            others = await offering.instead(office, service, providers, start, errand.call_sid)
+            others = await offering.instead(office, service, providers, start, errand)
             return answers.taken(others, office.today(), unchanged=True)
     return await _not_found(office, phone)
 

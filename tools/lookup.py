@@ -64,7 +64,7 @@ async def find_slots(
             first_day=first,
             last_day=last,
             suits=lambda slot: _suits(slot, asked),
-            call_sid=errand.call_sid,
+            errand=errand,
             though_held=though_held,
         )
 

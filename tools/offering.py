@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from tools import offers
+from tools.errand import Errand
 from tools.errors import ToolError
 from tools.office import Office
 from tools.practices import Provider, Service
@@ -21,8 +22,9 @@ DAYS_AT_ONCE: Final = 14
 """A fortnight nearly always holds three offers, and is one short query."""
 LOOK_AHEAD: Final = timedelta(days=13)
 """How far other times are looked for when the one asked for is gone."""
-HOLD_WITHIN_S: Final = 0.6
-"""A caller waits for the offer, not for the hold; a writer that is longer in the way is left."""
+HOLD_SHARE: Final = 1 / 3
+"""Part of an attempt's time. A caller waits for the offer, not for the hold: whoever writes for
+longer than that is not waited for."""
 
 Look = Callable[[], Awaitable[list[Slot]]]
 
@@ -40,7 +42,7 @@ async def soonest(
     first_day: date,
     last_day: date,
     suits: Callable[[Slot], bool],
-    call_sid: str,
+    errand: Errand,
     though_held: bool = False,
 ) -> list[Slot]:
     """A few times of those days that suit, a fortnight at a time until there are some.
@@ -58,7 +60,7 @@ async def soonest(
                 providers,
                 first_day=day,
                 last_day=until,
-                call_sid=call_sid,
+                call_sid=errand.call_sid,
                 though_held=though_held,
             )
             if chosen := offers.choose(slot for slot in slots if suits(slot)):
@@ -66,11 +68,11 @@ async def soonest(
             day = until + timedelta(days=1)
         return []
 
-    return await look() if though_held else await _held(office, service, look, call_sid)
+    return await look() if though_held else await _held(office, service, look, errand)
 
 
 async def instead(
-    office: Office, service: Service, providers: Sequence[Provider], start: datetime, call_sid: str
+    office: Office, service: Service, providers: Sequence[Provider], start: datetime, errand: Errand
 ) -> list[Slot]:
     """Times in place of one that is gone: of the same day if it has any, else the soonest; held."""
     day = start.date()
@@ -82,24 +84,24 @@ async def instead(
             providers,
             first_day=day,
             last_day=day + LOOK_AHEAD,
-            call_sid=call_sid,
+            call_sid=errand.call_sid,
             though_held=though_held,
         )
         same_day = [slot for slot in slots if slot.start.date() == day]
         return offers.nearest(same_day, start) if same_day else offers.choose(slots)
 
-    others = await _held(office, service, look, call_sid)
+    others = await _held(office, service, look, errand)
     return others or await look(though_held=True)
 
 
-async def _held(office: Office, service: Service, look: Look, call_sid: str) -> list[Slot]:
+async def _held(office: Office, service: Service, look: Look, errand: Errand) -> list[Slot]:
     """What is to be offered, held as far as it can be.
 
     Where somebody else was quicker one looks once more: what is theirs is not seen any more then.
     """
     found = await look()
     for _ in range(2):
-        held = await _hold(office, service, found, call_sid)
+        held = await _hold(office, service, found, errand)
         if held is None:
             return found
         if len(held) == len(found):
@@ -112,16 +114,16 @@ async def _held(office: Office, service: Service, look: Look, call_sid: str) -> 
 
 
 async def _hold(
-    office: Office, service: Service, slots: list[Slot], call_sid: str
+    office: Office, service: Service, slots: list[Slot], errand: Errand
 ) -> list[Slot] | None:
     """Those that are held now; None where nothing could be written."""
-    if not slots or not call_sid:
+    if not slots or not errand.call_sid:
         return slots
     holding = asyncio.create_task(
-        office.schedule.hold(office.practice, service, slots, call_sid=call_sid)
+        office.schedule.hold(office.practice, service, slots, call_sid=errand.call_sid)
     )
     try:
-        done, _ = await asyncio.wait({holding}, timeout=HOLD_WITHIN_S)
+        done, _ = await asyncio.wait({holding}, timeout=errand.attempt_s * HOLD_SHARE)
         if done:
             return holding.result()
         reason = "took too long"

@@ -53,14 +53,25 @@ class Desk:
         self._calls = count()
 
     async def ask(
-        self, name: str, *, call_sid: str = "CA1", still_mine: bool = True, **arguments: Any
+        self,
+        name: str,
+        *,
+        call_sid: str = "CA1",
+        still_mine: bool = True,
+        attempt_s: float = 60.0,
+        **arguments: Any,
     ) -> Any:
         """What the tool answers; an answer that changed nothing voids its entry, as in a worker."""
         tool = CATALOG[name]
         text = json.dumps(arguments)
         asked = decode_arguments(tool, text)
         practice = self.office.practice
-        errand = Errand(practice=practice.id, call_sid=call_sid, still_mine=lambda: still_mine)
+        errand = Errand(
+            practice=practice.id,
+            call_sid=call_sid,
+            attempt_s=attempt_s,
+            still_mine=lambda: still_mine,
+        )
         if tool.effect:
             key = effect_key(tool, practice.id, asked, call_sid=call_sid)
             entry = await self.ledger.intend(

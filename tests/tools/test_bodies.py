@@ -262,9 +262,10 @@ async def _holds_nothing(*_: Any, **__: Any) -> list[Slot]:
 async def test_times_that_cannot_be_held_are_offered_all_the_same(
     desk: Desk, calendar: Calendar, hold: Callable[..., Awaitable[list[Slot]]]
 ) -> None:
+    wanted = {"service": "cleaning", "from_day": "2026-12-01"}
     wayward = msgspec.structs.replace(desk.office, schedule=Wayward(calendar, hold))
 
-    found = await find(Desk(wayward, desk.ledger), service="cleaning", from_day="2026-12-01")
+    found = await find(Desk(wayward, desk.ledger), attempt_s=0.3, **wanted)
 
     assert starts(found) == ["08:00", "10:00", "12:00"]
 
@@ -282,9 +283,10 @@ async def test_a_hold_that_ends_late_keeps_nobody_waiting(desk: Desk, calendar: 
             ended.set()
         return []
 
+    wanted = {"service": "cleaning", "from_day": "2026-12-01"}
     wayward = msgspec.structs.replace(desk.office, schedule=Wayward(calendar, not_to_be_hurried))
 
-    found = await find(Desk(wayward, desk.ledger), service="cleaning", from_day="2026-12-01")
+    found = await find(Desk(wayward, desk.ledger), attempt_s=0.3, **wanted)
 
     assert starts(found) == ["08:00", "10:00", "12:00"]
     over.set()
