@@ -156,6 +156,8 @@ class Outside:
             providers = change.providers or (own,)
             if standing.start == start and own.id in {each.id for each in providers}:
                 return await self._already(practice, entry.id, appointment, result="moved")
+            if not standing.external_ref:
+                raise self._away("an appointment that was never there")
             effect.standing = standing
             service = await self._service(practice, standing.service_id)
 
@@ -212,7 +214,8 @@ class Outside:
             may_write()
             effect.in_doubt = True
             try:
-                await self._ask.cancel(standing.external_ref, until=effect.until)
+                if standing.external_ref:
+                    await self._ask.cancel(standing.external_ref, until=effect.until)
             except Unavailable:
                 effect.in_doubt = effect.resumed
                 raise
@@ -321,3 +324,8 @@ class Outside:
                 await self._endings.gone(practice, row, status)
             else:
                 await self._endings.followed(practice, row, made)
+
+    def _away(self, why: str) -> Unavailable:
+        return Unavailable(
+            "The calendar cannot be reached just now.", reason=f"{self._remote.kind}: {why}"
+        )
