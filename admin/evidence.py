@@ -15,6 +15,7 @@ from bridge.simulator.board import Note
 from bridge.simulator.media_socket import BRIDGE_CLOSED
 from bridge.simulator.report import CallReport
 from bridge.simulator.voices import Voices
+from bridge.wire.overrides import strip
 from tools.schedule import Appointment
 
 
@@ -62,7 +63,7 @@ def gather(
         voices: Shared, so that a line is rendered once.
     """
     cached = [text for _, text in profile.cached_phrases] if profile else []
-    from_agent = [note.text for note in notes if note.kind == "said"]
+    from_agent = [strip(note.text) for note in notes if note.kind == "said"]
     verbs = [event for event in report.events if isinstance(event, events.VerbBegun)]
     from_twilio = [verb.detail for verb in verbs if verb.verb == "Say"]
     recognised = recognise(report.heard_track, [*from_agent, *cached, *from_twilio], voices)

@@ -35,7 +35,7 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
     goodbye: str = "Thank you for calling. Goodbye."
     """Said when the agent ends the call, by it or in its place."""
-    put_through: str = "One moment, please, I'm putting you through."
+    put_through: str = "Of course. I'm putting you through now."
     """Said when the caller is put through to a person, by the agent or in its place."""
 
     # --- words of ours that the agent speaks ---
