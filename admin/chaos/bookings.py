@@ -240,6 +240,7 @@ async def _house(
             "REDIS_URL": url_of(sockets / "w.sock"),
             "DATABASE_URL": database_url,
             "LOG_LEVEL": "INFO",
+            "WORKER_PROCESSES": "2",
             "TWILIO_API_URL": texts.http_url,
             "TWILIO_ACCOUNT_SID": _ACCOUNT,
             "TWILIO_AUTH_TOKEN": "chaos",

@@ -100,14 +100,22 @@ def judge(stories: Sequence[Story], world: World) -> Verdict:
     for job_id in _twice(world):
         broken["duplicates"].append(job_id)
     broken["duplicates"] += ["cells"] * world.shared_cells
+    # A request that met an earlier one of the same has no row of its own.
+    of_wish = {
+        (each.call_sid, each.key): world.entries[each.job_id]
+        for each in told
+        if each.job_id in world.entries
+    }
     for each in told:
         entry = world.entries.get(each.job_id)
-        if _says_done(each) and not _is_so(each, entry, world):
+        if _says_done(each) and not _is_so(
+            each, entry or of_wish.get((each.call_sid, each.key)), world
+        ):
             broken["phantoms"].append(each.job_id)
         if _says_refused(each) and entry is not None and entry.state in HAPPENED:
             broken["lost"].append(each.job_id)
         if not each.content or _says_doubt(each):
-            word = _of_an_open_end(each, entry, world)
+            word = _of_an_open_end(each, entry or of_wish.get((each.call_sid, each.key)), world)
             if word:
                 broken[word].append(each.job_id)
     for each in _denied_afterwards(told, world):

@@ -14,7 +14,7 @@ from admin.chaos.line import BreakableLine
 from admin.chaos.server import MortalServer
 from bridge.simulator.options import TextFault
 
-EVERY_S: Final = (0.3, 1.0)
+EVERY_S: Final = (0.4, 1.4)
 """Between two blows."""
 AWAY_S: Final = (0.1, 1.2)
 """How long a server or a line is away: a failover, not an outage for good."""

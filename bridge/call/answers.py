@@ -174,9 +174,12 @@ class Answers:
         return self._decided(outcome, known, now, at_s)
 
     def _in_truth(self, outcome: ToolOutcome, pending: Pending, at_s: float) -> ToolOutcome:
-        """While an earlier request of the same may come true, "not done" is only half of it."""
+        """Where an earlier request of the same did or may come true, "not done" is no truth."""
         if isinstance(outcome, Done) or not is_final(outcome):
             return outcome
+        stands = self._functions.stands(pending.wish)
+        if stands is not None:
+            return stands
         earlier = self._functions.readdress(pending.wish, pending.function_call_id)
         for job_id, asked_as in earlier.items():
             self._close(asked_as, at_s)
@@ -187,7 +190,7 @@ class Answers:
 
     def _decided(self, outcome: ToolOutcome, known: Open, now: float, at_s: float) -> list[Command]:
         """It is known what became of an effect that nobody waits for."""
-        happened = _happened(known.tool, outcome)
+        happened = self._has_happened(known.tool, known.wish, outcome)
         if not happened and self._functions.wanted_again(known.wish):
             self._close(known.asked_as, at_s)
             return []
@@ -271,7 +274,7 @@ class Answers:
         if isinstance(answered, Failed) and not answered.say:
             answered = msgspec.structs.replace(answered, say=tool.fallback)
         content = self._note(answered, at_s)
-        happened = _happened(tool, outcome)
+        happened = self._has_happened(tool, pending.wish, outcome)
         self.effects_done += happened
         if tool.effect:
             self._told.answered(
@@ -285,6 +288,12 @@ class Answers:
         if is_final(outcome):
             self._settle(pending.wish, at_s)
         return [_response(pending.function_call_id, tool.name, content, pending.thought_signature)]
+
+    def _has_happened(self, tool: Tool, wish: str, outcome: ToolOutcome) -> bool:
+        if isinstance(outcome, Failed) or not has_happened(tool, outcome.content):
+            return False
+        self._functions.came_true(wish, outcome)
+        return True
 
     def _settle(self, wish: str, at_s: float) -> None:
         """This wish has its answer: under whatever other id it was asked, nothing is open."""
@@ -305,10 +314,6 @@ class Answers:
     def _effect_key(self, tool: Tool, decoded: msgspec.Struct) -> str:
         one = self._conversation
         return effect_key(tool, one.practice, decoded, call_sid=one.call_sid)
-
-
-def _happened(tool: Tool, outcome: ToolOutcome) -> bool:
-    return isinstance(outcome, Done) and has_happened(tool, outcome.content)
 
 
 def _response(

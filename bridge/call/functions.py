@@ -59,6 +59,7 @@ class FunctionCalls:
         self._carried: dict[str, Pending] = {}
         self._known: dict[str, ToolOutcome] = {}
         self._given_up: set[str] = set()
+        self._last_done: tuple[str, Done] | None = None
 
     def ask(self, pending: Pending) -> None:
         """The agent waits for this one from now on."""
@@ -149,6 +150,16 @@ class FunctionCalls:
         for job_id, one in same.items():
             self._open[job_id] = msgspec.structs.replace(one, asked_as=function_call_id)
         return {job_id: one.asked_as for job_id, one in same.items()}
+
+    def came_true(self, wish: str, outcome: Done) -> None:
+        """This effect happened. Only the last one is known to stand: the next may have ended it."""
+        self._last_done = wish, outcome
+
+    def stands(self, wish: str) -> Done | None:
+        """How this wish came true, if nothing else did since."""
+        if self._last_done is None or self._last_done[0] != wish:
+            return None
+        return self._last_done[1]
 
     def decided(self, wish: str) -> list[str]:
         """It is known what became of this wish; returns the ids under which it was open too."""

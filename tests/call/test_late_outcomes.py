@@ -39,6 +39,8 @@ CONFIRMING = deepgram.UpdateSpeak(
     speak=deepgram.Speak(provider=deepgram.DeepgramSpeak(model="aura-2-pandora-en"))
 )
 
+CANCEL = '{"appointment_id":"0123456789abcdef0123456789abcdef","phone":"+15550100123"}'
+
 
 def done(content: str = BOOKED, *, id: str = "fc1", tool: str = "book_appointment"):
     return OutcomeArrived(outcome=Done(function_call_id=id, tool=tool, content=content))
@@ -174,6 +176,28 @@ def test_a_refusal_is_answered_at_once(code: str) -> None:
     call = asking_call()
 
     assert answers(call.at(3.01, failed(code))) == {"fc1": {"error": code, "say": NOT_DONE}}
+
+
+def test_what_was_done_is_not_denied_when_it_is_asked_for_again() -> None:
+    call = asking_call()
+    call.at(4.0, done())
+    call.at(6.0, asks("book_appointment", BOOK, id="again"))
+
+    told_again = answers(call.at(6.1, failed("breaker", id="again")))
+
+    assert told_again["again"]["result"] == "booked"
+
+
+def test_what_was_ended_since_may_be_denied() -> None:
+    call = asking_call()
+    call.at(4.0, done())
+    call.at(5.0, asks("cancel_appointment", CANCEL, id="off"))
+    call.at(5.1, done('{"result":"cancelled"}', id="off", tool="cancel_appointment"))
+    call.at(6.0, asks("book_appointment", BOOK, id="again"))
+
+    told_again = answers(call.at(6.1, failed("breaker", id="again")))
+
+    assert told_again["again"]["error"] == "breaker"
 
 
 def test_an_effect_that_the_agent_dropped_is_given_up_in_its_time_too() -> None:
