@@ -5,7 +5,7 @@ found it made, and the settler that looked it up later. Asked twice it reads as 
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -176,7 +176,9 @@ def _facts(made: Appointment) -> dict[str, Any]:
     return {
         "appointment_id": made.id,
         "start": made.start.isoformat(timespec="minutes"),
-        "minutes": int((made.end - made.start) / timedelta(minutes=1)),
+        "minutes": int(
+            (made.end.astimezone(UTC) - made.start.astimezone(UTC)) / timedelta(minutes=1)
+        ),
         "service": made.service,
         "provider": made.provider,
         "patient_name": made.patient_name,

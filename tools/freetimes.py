@@ -38,7 +38,7 @@ class FreeTimes:
         Nothing before the lead time, nothing beyond the horizon. ``but_for`` names an appointment
         that is to go from where it is; for the rest see ``Schedule.free``.
         """
-        earliest = self._now() + practice.lead
+        earliest = self._now().astimezone(UTC) + practice.lead
         first_day = max(first_day, earliest.astimezone(practice.zone).date())
         last_day = min(
             last_day,

@@ -82,8 +82,11 @@ def cells_of(start: datetime, lasts: timedelta) -> list[datetime]:
 
 
 def is_cell(instant: datetime) -> bool:
-    """Whether an appointment may start at it."""
-    return _next_cell(instant) == instant
+    """Whether an appointment may start at it.
+
+    Asked in UTC: a time that a zone's clock shows twice equals no instant of another zone.
+    """
+    return _next_cell(instant) == instant.astimezone(UTC)
 
 
 def _instants(day: date, at: time, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -121,3 +121,13 @@ def test_an_appointment_takes_every_cell_it_touches() -> None:
     ]  # fmt: skip
     assert is_cell(start)
     assert not is_cell(start + timedelta(minutes=5))
+
+
+def test_a_time_that_comes_twice_or_never_may_be_a_start_too() -> None:
+    twice = datetime.combine(CLOCKS_BACK, time(1, 30), NEW_YORK)
+    never = datetime.combine(CLOCKS_FORWARD, time(2, 30), NEW_YORK)
+
+    assert is_cell(twice)
+    assert is_cell(twice.replace(fold=1))
+    assert is_cell(never)
+    assert not is_cell(twice + timedelta(minutes=5))
