@@ -12,7 +12,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge.simulator.doors import Answer
-from tests.tools.twilio_messages import Clock, Twilio, serving
+from tests.tools.twilio_messages import ACCOUNT, TOKEN, Clock, Twilio, serving
 from tools import tables
 from tools.database import fetch, open_engine
 from tools.errors import Unavailable
@@ -249,6 +249,39 @@ async def test_a_sender_that_dies_while_looking_leaves_it_to_the_next(
     assert (await row(engine)).state == "sent"
 
 
+async def test_of_two_who_would_look_one_does(
+    engine: AsyncEngine, sender: Sender, twilio: Twilio, client: httpx.AsyncClient, clock: Clock
+) -> None:
+    await write(engine, clock)
+    twilio.options.text_faults = ["lost"]
+    await sender.round()
+    clock.turn(seconds=6)
+
+    await asyncio.gather(sender.round(), another(engine, twilio.texts(client), clock).round())
+
+    assert twilio.asked("GET") == 1
+    assert (await row(engine)).state == "sent"
+
+
+async def test_a_mistake_of_ours_with_one_text_holds_up_no_other_and_is_told(
+    engine: AsyncEngine, twilio: Twilio, client: httpx.AsyncClient, clock: Clock
+) -> None:
+    class Mistaken(Texts):
+        async def send(self, *, body: str, **numbers: str) -> Any:
+            if body == "Wrong.":
+                raise LookupError("our mistake")
+            return await super().send(body=body, **numbers)
+
+    await write(engine, clock, key=f"{'b' * 32}:booked:1", body="Wrong.")
+    await write(engine, clock, body="Right.")
+    texts = Mistaken(client, url=twilio.url, account_sid=ACCOUNT, user=ACCOUNT, password=TOKEN)
+
+    with pytest.raises(LookupError):
+        await another(engine, texts, clock).round()
+
+    assert [each.state for each in await rows(engine)] == ["sent", "sending"]
+
+
 async def test_a_sender_that_was_frozen_after_its_claim_sends_no_more(
     engine: AsyncEngine, twilio: Twilio, client: httpx.AsyncClient, clock: Clock
 ) -> None:
@@ -338,6 +371,18 @@ async def test_without_an_account_texts_wait_and_are_given_up(
 
     assert ((await row(engine)).state, (await row(engine)).reason) == ("failed", "too late")
     assert len(await follow_ups(engine)) == 1
+
+
+async def test_without_an_account_any_more_nothing_can_be_found_out(
+    engine: AsyncEngine, sender: Sender, twilio: Twilio, clock: Clock
+) -> None:
+    await write(engine, clock)
+    twilio.options.text_faults = ["lost"]
+    await sender.round()
+
+    await until_ended(engine, another(engine, None, clock), clock)
+
+    assert ((await row(engine)).state, (await row(engine)).reason) == ("failed", "unknown")
 
 
 async def test_a_later_text_waits_for_the_one_under_way(

@@ -631,6 +631,28 @@ async def test_a_request_that_nobody_ever_answers_ends_with_its_day(house: House
     assert await house.people_asked() == ["unknown"]
 
 
+async def test_a_request_at_a_calendar_that_the_practice_has_left_is_for_a_person(
+    house: House,
+) -> None:
+    await requested(house)
+    house.schedule = house.calendar
+
+    await house.until_nothing_is_left()
+
+    assert await house.people_asked() == ["unknown"]
+
+
+async def test_what_is_not_in_the_calendar_any_more_is_for_a_person(house: House) -> None:
+    entry = await house.intend(arguments="{")
+    async with house.ledger.claimed(entry.id) as claim:
+        await claim.done("booked", "0" * 32)
+
+    await house.until_nothing_is_left()
+
+    assert await house.people_asked() == ["done"]
+    assert house.bridges.heard == []
+
+
 # -- whoever is away -------------------------------------------------------------------------------
 
 

@@ -68,6 +68,14 @@ async def test_nobody_else_comes_in(emulator, auth):
     assert (answer.status_code, answer.json()["code"]) == (401, 20003)
 
 
+@pytest.mark.parametrize("header", ["", "Basic", "Basic %%%", "Bearer dG9rZW4="])
+async def test_an_odd_authorization_is_none(emulator, header):
+    async with httpx.AsyncClient(base_url=emulator.http_url) as client:
+        answer = await client.get(URL, headers={"authorization": header})
+
+    assert answer.status_code == 401
+
+
 async def test_only_known_credentials_where_some_are_set(http):
     await http.put("/simulator/options", json={"twilio_credentials": "SKkey:secret"})
 
