@@ -1,17 +1,19 @@
 """What a worker reads from its environment, once, at its start."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from tools import connections, database, environment, logs, reports, summary, texts
-from tools.catalog import LONGEST_BUDGET_S, QUEUES
+from tools.catalog import QUEUED, QUEUES
 from tools.database import DEFAULT_URL
 from tools.environment import BadSetting
 
 OFF = "off"
+
+LONGEST_WAIT_S: Final = max(tool.budget_s for tool in QUEUED.values() if not tool.internal)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
@@ -28,8 +30,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """For each group."""
     worker_slots: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Jobs at once from each queue; a tool that hangs fills its own queue's slots only."""
-    worker_drain_s: Annotated[float, Meta(ge=0, le=300)] = LONGEST_BUDGET_S + 1.0
-    """Seconds that running jobs have to finish once the worker is told to stop."""
+    worker_drain_s: Annotated[float, Meta(ge=0, le=300)] = LONGEST_WAIT_S + 1.0
+    """Seconds that running jobs have to finish once the worker is told to stop; the rest is given
+    back. What no caller waits for may have a longer budget: others do it as well."""
     worker_hangs_after_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
     """A process whose event loop stands still for so long is killed and its jobs are freed."""
     worker_retires_after: Annotated[int, Meta(ge=0)] = 0
