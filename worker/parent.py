@@ -145,18 +145,19 @@ class Parent:
         if seat.due_at is None or seat.due_at > now or self._told_at is not None:
             return None
         nonce, parent = new_nonce(), os.getpid()
-        heart, pulse = os.pipe()
-        for end in (heart, pulse):
-            os.set_blocking(end, False)
+        ends: tuple[int, ...] = ()
         # Until a worker has handlers of its own a signal must not reach those of its parent.
         usual = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
+            ends = heart, pulse = os.pipe()
+            os.set_blocking(heart, False)
+            os.set_blocking(pulse, False)
             pid = os.fork()
-        except OSError as error:  # no memory, or too many processes: it may pass
+        except OSError as error:  # out of memory, processes or files: it may pass
             log.error("worker_not_forked", reason=repr(error))
             seat.due_at = now + next(seat.waits)
-            os.close(heart)
-            os.close(pulse)
+            for end in ends:
+                os.close(end)
             signal.pthread_sigmask(signal.SIG_SETMASK, usual)
             return None
         if pid == 0:

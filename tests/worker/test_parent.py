@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -188,6 +189,27 @@ async def test_a_worker_that_dies_again_and_again_is_replaced_more_slowly_but_fo
     await bridge.at_gate("f1")
 
     assert isinstance(await bridge.answer("f1"), Done)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the kernel's help")
+async def test_where_nothing_can_be_opened_it_waits_until_it_can(
+    start_worker: Any, bridge: Any, gate: Any
+) -> None:
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary")
+    await bridge.at_gate("f1")
+    victim = pid_of(await gate.came())
+    pid, files = parent.process.pid, resource.RLIMIT_NOFILE
+    usual = resource.prlimit(pid, files, (3, resource.getrlimit(files)[1]))
+
+    os.kill(victim, signal.SIGKILL)
+    await parent.event("worker_not_forked", count=2)
+    await parent.event("leases_not_freed")
+    resource.prlimit(pid, files, usual)
+    heir = pid_of(await gate.came())
+    gate.open()
+
+    assert by(await bridge.answer("f1")) == heir != victim
+    await parent.event("leases_freed")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the kernel's help")
