@@ -48,7 +48,7 @@ class RemoteBook:
         """Method → what happens to its next calls."""
         self.asked: list[str] = []
         self.meanwhile: asyncio.Event | None = None
-        """Where it is set, ``create`` waits for it before it does anything."""
+        """Where it is set, every effect waits for it before it does anything."""
         self.entered = asyncio.Event()
         self._refs = count()
 
@@ -77,9 +77,7 @@ class RemoteBook:
 
     async def create(self, booking: RemoteBooking) -> RemoteMade | Taken:
         fault = await self._begin("create")
-        self.entered.set()
-        if self.meanwhile is not None:
-            await self.meanwhile.wait()
+        await self._wait()
         if fault == CUT:
             raise Unsure("?", reason="book: cut")
         became = self._create(booking)
@@ -131,6 +129,7 @@ class RemoteBook:
 
     async def move(self, external_ref: str, to: RemoteBooking) -> RemoteMade | Taken | Gone:
         fault = await self._begin("move")
+        await self._wait()
         if fault == CUT:
             raise Unsure("?", reason="book: cut")
         if self.grade is Grade.KEY and (first := self._of(to.key)):
@@ -145,6 +144,7 @@ class RemoteBook:
 
     async def cancel(self, external_ref: str) -> None:
         fault = await self._begin("cancel")
+        await self._wait()
         if fault == CUT:
             raise Unsure("?", reason="book: cut")
         if external_ref in self.made:
@@ -153,6 +153,11 @@ class RemoteBook:
 
     async def health(self) -> None:
         await self._begin("health")
+
+    async def _wait(self) -> None:
+        self.entered.set()
+        if self.meanwhile is not None:
+            await self.meanwhile.wait()
 
     def _of(self, key: str) -> RemoteMade | None:
         return next((each for each in self.made.values() if each.key == key), None)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,6 +33,20 @@ def database_url(seeded_sqlite: Path, tmp_path: Path) -> str:
 @pytest.fixture
 async def place(engine: AsyncEngine) -> Place:
     return await Place(engine, RemoteBook()).open()
+
+
+def walk_in(place: Place) -> RemoteBooking:
+    """What the practice's people book themselves."""
+    return RemoteBooking(
+        key="",
+        patient_name="Ann Lee",
+        phone=PHONE,
+        service=place.service,
+        provider=place.providers[0],
+        start=at("09:30").astimezone(UTC),
+        end=at("10:00").astimezone(UTC),
+        zone=place.practice.zone,
+    )
 
 
 # -- free times ------------------------------------------------------------------------------------
@@ -89,22 +104,13 @@ async def test_when_it_is_away_nothing_is_offered_and_nothing_is_done(place: Pla
 
 
 async def test_what_is_taken_there_goes_to_the_next_who_is_free(place: Place) -> None:
-    torres = place.providers[0]
-    walk_in = RemoteBooking(
-        key="walk-in",
-        patient_name="",
-        phone="",
-        service=place.service,
-        provider=torres,
-        start=at("09:30").astimezone(UTC),
-        end=at("10:00").astimezone(UTC),
-        zone=place.practice.zone,
-    )
     wanted = await place.wanted()
     place.remote.meanwhile = asyncio.Event()
     booking = asyncio.create_task(place.book(wanted))
     await place.remote.entered.wait()
-    assert isinstance(place.remote._create(walk_in), RemoteMade)  # between our look and our asking
+    assert isinstance(
+        place.remote._create(walk_in(place)), RemoteMade
+    )  # between our look and our asking
     place.remote.meanwhile.set()
 
     made = await booking
@@ -257,6 +263,50 @@ async def test_who_comes_back_and_cannot_take_it_back_does_not_say_that_nothing_
 
     with pytest.raises(Unsure, match="still there"):
         await frozen
+
+
+@pytest.mark.parametrize("to", ["11:00", None])
+async def test_a_change_that_was_given_up_and_happened_is_told_as_it_is(
+    place: Place, to: str | None
+) -> None:
+    """It cannot be undone for certain, so nobody pretends."""
+    appointment = await place.booked()
+    change = await place.change(appointment, to)
+    place.remote.meanwhile = asyncio.Event()
+    place.remote.entered.clear()
+    frozen = asyncio.create_task(place.move(change) if to else place.cancel(change))
+    await place.remote.entered.wait()
+    place.later(100)
+    assert (await place.settle(change.entry_id)).state == "never"
+    place.remote.meanwhile.set()
+
+    with pytest.raises(Withdrawn):
+        await frozen
+
+    assert [row[1] for row in await place.coming()] == (["01 11:00"] if to else [])
+    await place.must_agree()
+
+
+async def test_a_change_that_another_worker_finished_is_answered_with_what_it_made(
+    engine: AsyncEngine,
+) -> None:
+    place = await graded(engine, Grade.KEY)
+    appointment = await place.booked()
+    for to in ("11:00", None):
+        change = await place.change(appointment, to)
+        ask = place.move if to else place.cancel
+        place.remote.meanwhile = asyncio.Event()
+        place.remote.entered.clear()
+        slow = asyncio.create_task(ask(change))
+        await place.remote.entered.wait()
+        place.remote.meanwhile, slow_one = None, place.remote.meanwhile
+        place.later(ATTEMPT_S)
+        quick = await ask(change)
+        slow_one.set()
+
+        assert isinstance(quick, Made)
+        assert await slow == quick
+    await place.must_agree()
 
 
 async def test_a_job_that_is_anothers_by_now_asks_for_nothing(place: Place) -> None:
@@ -448,21 +498,55 @@ async def test_what_cannot_be_read_there_is_not_told(place: Place) -> None:
         await place.coming()
 
 
+async def test_what_the_practice_made_itself_is_told_moved_and_cancelled_like_ours(
+    place: Place,
+) -> None:
+    made = place.remote._create(walk_in(place))
+    assert isinstance(made, RemoteMade)
+
+    assert await place.coming() == [("Ann Lee", "01 09:30", "booked")]
+    assert await place.coming() == [("Ann Lee", "01 09:30", "booked")]
+    [appointment] = await place.outside.coming(place.practice, PHONE)
+    moved = await place.move(await place.change(appointment, "11:00"))
+    assert isinstance(moved, Made)
+    await place.must_agree()
+    assert isinstance(await place.cancel(await place.change(appointment)), Made)
+    assert await place.coming() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "cancelled"},
+        {"patient_name": ""},
+        {"service_id": ""},
+        {"service_id": "hillside:filling", "provider_id": "hillside:torres"},
+        {"provider_id": "hillside:nobody"},
+    ],
+)
+async def test_what_cannot_be_told_whole_is_not_told(place: Place, changes: dict[str, str]) -> None:
+    made = place.remote._create(walk_in(place))
+    assert isinstance(made, RemoteMade)
+    place.remote.set(made.external_ref, **changes)
+
+    assert await place.coming() == []
+
+
+async def test_what_was_cancelled_here_does_not_come_back_from_there(place: Place) -> None:
+    appointment = await place.booked()
+    [ref] = place.remote.made
+    await place.cancel(await place.change(appointment))
+    place.remote.set(ref, status="booked")  # it is slow to take note
+
+    assert await place.coming() == []
+
+
 # -- time ------------------------------------------------------------------------------------------
 
 
 async def test_who_does_not_answer_in_time_is_asked_what_became_of_it(place: Place) -> None:
     place.remote.faults = {"create": [HANGS]}
-    booking = RemoteBooking(
-        key="k",
-        patient_name="Ann Lee",
-        phone=PHONE,
-        service=place.service,
-        provider=place.providers[0],
-        start=at("09:30").astimezone(UTC),
-        end=at("10:00").astimezone(UTC),
-        zone=place.practice.zone,
-    )
+    booking = msgspec.structs.replace(walk_in(place), key="k")
 
     made = await Asking(place.remote).create(booking, until=clock() + 1.35)
 

@@ -156,6 +156,13 @@ class Endings:
             if await self._mirror.is_as_seen(connection, row):
                 await self._mirror.follow(connection, row, made)
 
+    async def adopted(self, practice: Practice, phone: str, made: RemoteMade) -> None:
+        """What stands there was made there."""
+        async with changing(self._engine) as connection:
+            await lock_practice(connection, practice)
+            if not await self._mirror.is_known(connection, made.external_ref):
+                await self._mirror.adopt(connection, practice, phone, made)
+
     async def done(
         self, practice: Practice, claim: Claim, result: Result, appointment_id: str
     ) -> Made:

@@ -71,9 +71,9 @@ class Mirror:
             return _mirrored(row)
         return None
 
-    async def coming(self, practice: Practice, phone: str) -> list[Mirrored]:
-        """Those of a number that stand and are not over; none while one of them is being changed,
-        for then nobody can tell what is news."""
+    async def coming(self, practice: Practice, phone: str) -> list[Mirrored] | None:
+        """Those of a number that stand and are not over; None while one of them is being made or
+        changed, for then nobody can tell what is news."""
         found = (
             _rows(practice)
             .join(patients, patients.c.id == appointments.c.patient_id)
@@ -84,7 +84,12 @@ class Mirror:
             )
         )
         rows = [_mirrored(row) for row in await fetch(self._reading, found)]
-        return [] if any(row.status == PENDING for row in rows) else rows
+        return None if any(row.status == PENDING for row in rows) else rows
+
+    async def is_known(self, connection: AsyncConnection, external_ref: str) -> bool:
+        """Whether there is or was a row for it."""
+        known = select(appointments.c.id).where(appointments.c.external_ref == external_ref)
+        return (await connection.execute(known.limit(1))).scalar_one_or_none() is not None
 
     async def is_as_seen(self, connection: AsyncConnection, row: Mirrored) -> bool:
         """Whether nobody of ours has changed it since."""
@@ -233,6 +238,28 @@ class Mirror:
         if (row.start, row.end, row.provider_id) != (made.start, made.end, provider_id):
             await self._give_cells(connection, row.id, provider_id, made.start, made.end)
             await end_keys(connection, row.id)
+
+    async def adopt(
+        self, connection: AsyncConnection, practice: Practice, phone: str, made: RemoteMade
+    ) -> None:
+        """What people there made themselves gets a row of its own."""
+        appointment_id, now = uuid4().hex, self._now()
+        await connection.execute(
+            insert(appointments).values(
+                id=appointment_id,
+                practice_id=practice.id,
+                patient_id=await patient(connection, practice, made.patient_name, phone, now),
+                provider_id=made.provider_id,
+                service_id=made.service_id,
+                start_utc=made.start,
+                end_utc=made.end,
+                status=made.status,
+                external_ref=made.external_ref,
+                call_sid="",
+                booked_utc=now,
+            )
+        )
+        await self._give_cells(connection, appointment_id, made.provider_id, made.start, made.end)
 
     async def _begin(
         self,

@@ -308,22 +308,37 @@ class Outside:
         ]
 
     async def _follow(self, practice: Practice, phone: str) -> None:
-        """What people there changed since: so it stands here."""
-        rows = [row for row in await self._mirror.coming(practice, phone) if row.external_ref]
+        """What people there changed or made since: so it stands here."""
+        rows = await self._mirror.coming(practice, phone)
+        if rows is None:
+            return
+        known = {row.external_ref: row for row in rows if row.external_ref}
         there = await self._ask.question(
-            self._remote.find(phone, known=[row.external_ref for row in rows], since=self._now())
+            self._remote.find(phone, known=list(known), since=self._now())
         )
         stands_at = {made.external_ref: made for made in there}
-        for row in rows:
-            made = stands_at.get(row.external_ref)
-            if made is None:
-                if self._now() >= row.asked_utc + LANDS_WITHIN:
-                    await self._endings.gone(practice, row)
-            elif not stands(made.status):
+        for ref, row in known.items():
+            made = stands_at.get(ref)
+            if made is not None and stands(made.status):
+                await self._endings.followed(practice, row, made)
+            elif made is not None:
                 status = REFUSED if made.status == "refused" else CANCELLED
                 await self._endings.gone(practice, row, status)
-            else:
-                await self._endings.followed(practice, row, made)
+            elif self._now() >= row.asked_utc + LANDS_WITHIN:
+                await self._endings.gone(practice, row)
+        for made in there:
+            if made.external_ref not in known and await self._is_ours_to_tell(practice, made):
+                await self._endings.adopted(practice, phone, made)
+
+    async def _is_ours_to_tell(self, practice: Practice, made: RemoteMade) -> bool:
+        """Whether what others made says all that is told: whose, what for, with whom."""
+        if not (stands(made.status) and made.patient_name and made.start < made.end):
+            return False
+        for service in await self._practices.services(practice):
+            if service.id == made.service_id:
+                providers = await self._practices.providers(practice, service)
+                return made.provider_id in {each.id for each in providers}
+        return False
 
     def _away(self, why: str) -> Unavailable:
         return Unavailable(
