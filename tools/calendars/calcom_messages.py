@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from tools.calendars.http import plausible
 from tools.summary import check_url
 
 MARK: Final = "Moved by phone, ref "
@@ -75,6 +76,9 @@ class Booking(msgspec.Struct):
     reschedulingReason: str | None = None
     rescheduledToUid: str | None = None
 
+    def __post_init__(self) -> None:
+        plausible(self.start, self.end)
+
     @property
     def stands(self) -> bool:
         """Whether anybody is expected."""
@@ -113,6 +117,9 @@ class Slot(msgspec.Struct):
     """A time that may be booked."""
 
     start: Instant
+
+    def __post_init__(self) -> None:
+        plausible(self.start, self.start)
 
 
 class Slots(msgspec.Struct):

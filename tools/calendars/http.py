@@ -7,6 +7,7 @@ ever logged or put into a ``reason``: both hold patients, and httpx' own errors 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,8 @@ LONGEST_ANSWER: Final = 1 << 20
 LONGEST_WAIT_S: Final = 60.0
 """Both vendors count requests by the minute, so no honest limit lasts longer."""
 USUAL_WAIT_S: Final = 1.0
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2200
 
 _SAY: Final = "The calendar cannot be reached just now."
 _SAY_UNSURE: Final = "I could not see whether that went through."
@@ -249,6 +252,17 @@ def _until(reset: str, now: float) -> float:
     if at > _MILLISECONDS_FROM:
         return at / 1000 - now
     return at - now if at > _EPOCH_FROM else at
+
+
+def plausible(start: datetime, end: datetime) -> None:
+    """Whether an appointment may lie so.
+
+    Raises:
+        ValueError: not in these centuries, or not in that order. (Nearer to the ends of Python's
+            calendar an instant cannot be told in every zone.)
+    """
+    if not FIRST_YEAR < start.year <= end.year < LAST_YEAR or start > end:
+        raise ValueError("an implausible time")
 
 
 async def all_of(*asked: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
+from tools.calendars.http import plausible
 from tools.summary import check_url
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -78,6 +79,9 @@ class Appointment(msgspec.Struct):
     foreign_id: str | None = None
     """The practice system's own name for it; none until it was written there."""
 
+    def __post_init__(self) -> None:
+        plausible(self.start_time, self.end_time)
+
     @property
     def stands(self) -> bool:
         """Whether anybody is expected."""
@@ -123,6 +127,9 @@ class Slot(msgspec.Struct):
     time: Instant
     provider_id: int | None = None
     operatory_id: int | None = None
+
+    def __post_init__(self) -> None:
+        plausible(self.time, self.time)
 
 
 class Slots(msgspec.Struct):
