@@ -146,6 +146,12 @@ class Place:
         rows = await fetch(self.engine, select(of.id).where(of.status == status))
         return len(rows)
 
+    async def follow_ups(self) -> list[str]:
+        """Whom the practice's people are asked to call."""
+        of = tables.messages.c
+        rows = await fetch(self.engine, select(of.phone).where(of.kind == "follow_up"))
+        return [row.phone for row in rows]
+
     async def must_agree(self) -> None:
         """What stands here stands there at the same time, has its cells, and nobody else has."""
         of = tables.appointments.c

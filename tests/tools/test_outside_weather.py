@@ -263,6 +263,7 @@ async def test_who_comes_back_and_cannot_take_it_back_does_not_say_that_nothing_
 
     with pytest.raises(Unsure, match="still there"):
         await frozen
+    assert await place.follow_ups() == [PHONE]
 
 
 @pytest.mark.parametrize("to", ["11:00", None])
@@ -284,6 +285,7 @@ async def test_a_change_that_was_given_up_and_happened_is_told_as_it_is(
         await frozen
 
     assert [row[1] for row in await place.coming()] == (["01 11:00"] if to else [])
+    assert await place.follow_ups() == [PHONE]
     await place.must_agree()
 
 

@@ -8,7 +8,8 @@ later than that takes back what they made twice.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
+from uuid import uuid4
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,15 +19,19 @@ from tools.appointments import Appointments, read
 from tools.calendars.asking import AGAIN_S, Asking, clock
 from tools.calendars.mirror import CANCELLED, REFUSED, Mirror, Mirrored
 from tools.calendars.remote import RemoteMade
-from tools.database import changing
+from tools.database import changing, insert_new
 from tools.entries import Claim, Entry
 from tools.errors import ToolError, Unavailable, Unsure, Withdrawn
 from tools.holds import lock_practice
 from tools.ledger import Ledger
 from tools.practices import Practice
 from tools.schedule import Made
+from tools.tables import messages
+from tools.telling import WHY
 
 Result = Literal["booked", "moved", "cancelled", "requested"]
+
+_WHY: Final = "done_though_refused"
 
 log = structlog.get_logger()
 
@@ -88,7 +93,7 @@ class Endings:
                 if claim.entry.has_happened:
                     return await self._made(claim.connection, practice, claim.entry.made_id)
                 await self._mirror.follow(claim.connection, standing, made)
-            log.error("calendar_moved_though_withdrawn", entry=entry_id)
+                await self._ask_a_person(claim.connection, claim.entry)
             raise Withdrawn("I could not do that just now.", reason="moved too late")
 
     async def cancelled(self, practice: Practice, entry_id: str, standing: Mirrored) -> Made:
@@ -101,7 +106,7 @@ class Endings:
                 await self._mirror.ended(claim.connection, standing, CANCELLED, entry_id=entry_id)
                 if claim.entry.state == "claimed":
                     return await self.done(practice, claim, "cancelled", standing.id)
-            log.error("calendar_cancelled_though_withdrawn", entry=entry_id)
+                await self._ask_a_person(claim.connection, claim.entry)
             raise Withdrawn("I could not do that just now.", reason="cancelled too late")
 
     async def refused(self, practice: Practice, begun: Mirrored, *, moves: bool = False) -> None:
@@ -190,19 +195,40 @@ class Endings:
             standing = await self._appointments.one(practice, entry.made_id)
             if row is not None and standing is not None:
                 if row.external_ref != made.external_ref:
-                    await self._take_back(made)
+                    await self._take_back(entry, made)
                 return Made(appointment=standing)
-        await self._take_back(made)
+        await self._take_back(entry, made)
         raise Withdrawn("I could not do that just now.", reason="made too late, taken back")
 
-    async def _take_back(self, made: RemoteMade) -> None:
+    async def _take_back(self, entry: Entry | None, made: RemoteMade) -> None:
         try:
             await self._asking.cancel(made.external_ref, until=clock() + 2 * AGAIN_S)
         except ToolError as error:
-            log.error("calendar_phantom", reason=error.reason)
+            if entry is not None:
+                async with changing(self._engine) as connection:
+                    await self._ask_a_person(connection, entry)
             raise Unsure(
                 "I'm still confirming that.", reason="made too late, still there"
             ) from error
+
+    async def _ask_a_person(self, connection: AsyncConnection, entry: Entry) -> None:
+        """It stands there and was given up here: only people can make that good."""
+        await insert_new(
+            connection,
+            messages,
+            id=uuid4().hex,
+            practice_id=entry.practice,
+            key=f"settle:{entry.id}:{_WHY}",
+            kind="follow_up",
+            call_sid=entry.call_sid,
+            name="",
+            phone=entry.phone,
+            text=f"{WHY[_WHY]} Asked for: {entry.tool.replace('_', ' ')}.",
+            urgent=True,
+            created_utc=self._now(),
+            handled_utc=None,
+        )
+        log.error("calendar_done_though_withdrawn", entry_id=entry.id)
 
     async def _made(
         self, connection: AsyncConnection, practice: Practice, appointment_id: str
