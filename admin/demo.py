@@ -35,7 +35,7 @@ LONGEST_CALL_S = 120.0
 ROOM_FOR_BOOKINGS = 12
 """One patient's afternoon is full after a dozen runs; then the calendar begins anew."""
 
-NO_TEXT = "no text message confirms the appointment"
+NOT_ONE_TEXT = "the appointment was not confirmed by one text message"
 TEXT_TRIES, TEXT_PAUSE_S = 40, 0.25
 """Workers look every two seconds what is to be sent."""
 
@@ -116,8 +116,8 @@ async def _play(here: Surroundings, state: Path, began_at: float, tell: Tell) ->
     assert line.profile is not None
     everything = await appointments(here.environ["DATABASE_URL"], line.profile.id)
     ours = [made for made in everything if made.call_sid == told.report.call_sid]
-    text = await _text_of(here, ours[0]) if ours else ""
-    missing = [*_missing(told, everything, ours), *([] if text else [NO_TEXT])]
+    texts = await _texts_to(here, ours[0]) if ours else []
+    missing = [*_missing(told, everything, ours), *([] if len(texts) == 1 else [NOT_ONE_TEXT])]
     proof = Proof(
         ok=not missing,
         missing=missing,
@@ -129,7 +129,7 @@ async def _play(here: Surroundings, state: Path, began_at: float, tell: Tell) ->
         cut_ms=round(sum(cut.cut_ms for cut in told.report.figures.barge_ins)),
         function_calls=told.function_calls,
         latencies=latencies(told.report, told.function_calls),
-        text=text,
+        text=texts[0] if texts else "",
         wav=str(wav),
         database=here.environ["DATABASE_URL"],
         admin_url=f"{here.admin_url}/admin/queues",
@@ -211,15 +211,15 @@ def overlapping(booked: Sequence[Appointment]) -> tuple[Appointment, Appointment
     return None
 
 
-async def _text_of(here: Surroundings, made: Appointment) -> str:
-    """The text that was sent for an appointment of this run; empty if none is in good time."""
+async def _texts_to(here: Surroundings, made: Appointment) -> list[str]:
+    """The texts that were sent in this run to whom an appointment is for; none in good time: []."""
     async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         for _ in range(TEXT_TRIES):
             sent = (await client.get(f"{here.simulator_url}/simulator/texts")).json()["texts"]
-            if bodies := [text["body"] for text in sent if text["to_number"] == made.phone]:
-                return str(bodies[-1])
+            if bodies := [str(text["body"]) for text in sent if text["to_number"] == made.phone]:
+                return bodies
             await asyncio.sleep(TEXT_PAUSE_S)
-    return ""
+    return []
 
 
 async def _admin_says(here: Surroundings) -> str:
