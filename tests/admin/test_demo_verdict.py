@@ -15,7 +15,7 @@ from admin.narrative import FunctionCall
 from tools import migrations
 from tools.calendar import Calendar
 from tools.database import open_engine
-from tools.schedule import Appointment, Wanted
+from tools.schedule import Appointment, Made, Wanted
 from tools.seed import seed
 
 SAY = "Ines Moreau is booked for a cleaning tomorrow. Anything else?"
@@ -68,7 +68,7 @@ def appointment(provider: str, start: datetime, minutes: int = 30) -> Appointmen
     return Appointment(
         id="1", practice="hillside", patient_name="Ada Quist", phone="+1", provider=provider,
         service="cleaning", start=start, end=start + timedelta(minutes=minutes), call_sid="CA1",
-        booked_utc=NOON,
+        booked_utc=NOON, status="booked",
     )  # fmt: skip
 
 
@@ -89,9 +89,9 @@ async def book(url: str, count: int) -> None:
     for number, slot in enumerate(list(hourly.values())[:count]):
         wanted = Wanted(
             service=service, start=slot.start, patient_name=f"Patient {number}",
-            phone="+12125550142", idempotency_key=str(number), providers=(slot.provider,),
+            phone="+12125550142", key=str(number), providers=(slot.provider,),
         )  # fmt: skip
-        assert await calendar.book(practice, wanted) is not None
+        assert isinstance(await calendar.book(practice, wanted), Made)
     await engine.dispose()
 
 
