@@ -39,7 +39,7 @@ from bridge.simulator.messages import Text
 from bridge.simulator.options import Options
 from bridge.simulator.report import table
 from tools import logs, migrations, seed, tables
-from tools.database import fetch, open_engine, reading
+from tools.database import check_url, fetch, open_engine, reading
 from tools.errors import Unavailable
 from tools.queue import ToolQueue
 
@@ -425,6 +425,10 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         finally:
             server.cleanup()
     else:
+        try:
+            check_url(kind)
+        except ValueError as error:
+            raise OperatorError(f"--database: sqlite, postgres, or an address: {error}") from None
         yield kind
 
 
