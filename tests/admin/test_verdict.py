@@ -61,6 +61,7 @@ def appointment(**more: Any) -> Appointment:
         "id": "1", "practice": "hillside", "patient_name": "Ines Moreau", "phone": "+12125550142",
         "provider": "Maya Torres", "service": "cleaning", "start": WEDNESDAY,
         "end": WEDNESDAY + timedelta(minutes=30), "call_sid": "CA1", "booked_utc": WEDNESDAY,
+        "status": "booked",
     }  # fmt: skip
     return Appointment(**(fields | more))
 
