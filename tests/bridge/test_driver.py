@@ -22,6 +22,7 @@ from bridge.wire import deepgram, mulaw
 from tests.bridge.virtual_time import in_virtual_time
 from tests.call.calls import (
     APOLOGY,
+    BOOK,
     FILLERS,
     FIND,
     GREETING,
@@ -286,6 +287,26 @@ async def test_what_is_given_up_is_answered_with_what_the_queue_says_of_it() -> 
 
         assert setting.tools.given_up == ["fc1"]
         assert "Not just now." in setting.agent.messages[-1].content
+
+
+@in_virtual_time
+async def test_what_is_known_late_is_said_and_noted_as_told() -> None:
+    known = {"function_call_id": "fc1", "tool": "book_appointment"}
+    async with a_call(fillers=()) as setting:
+        setting.tools.says_of_what_is_given_up = Failed(code="doubt", say="One moment.", **known)
+        setting.agent.asks("book_appointment", BOOK, id="fc1")
+        await asyncio.sleep(CATALOG["book_appointment"].budget_s)
+        setting.agent.speaks("I'm still confirming that for you.", sound(1.0))
+        await asyncio.sleep(2.0)
+        setting.tools.answer(Done(content='{"result":"booked","say":"Ines is booked."}', **known))
+        await asyncio.sleep(2.0)
+        given = setting.agent.messages[-1]
+        setting.agent.speaks("<Ines> is booked.", sound(1.0))
+        await asyncio.sleep(1.5)
+
+        assert given == deepgram.InjectAgentMessage(message="<Ines> is booked.")
+        noted = [job.arguments for job in setting.tools.jobs if job.tool == "note_told"]
+        assert ['"as":"doubt"' in noted[0], '"as":"done"' in noted[1]] == [True, True]
 
 
 @in_virtual_time

@@ -9,7 +9,7 @@ from pathlib import Path
 from admin.surroundings import without_ours
 
 ROOT = Path(__file__).parents[2]
-SOON_OVER = ("barge-in-greeting", "same-call-twice", "cough-soft", "longest-call")
+SOON_OVER = ("barge-in-greeting", "same-call-twice", "cough-soft", "transfer", "longest-call")
 IMPOSSIBLE = """
 name = "impossible"
 summary = "Expects what nobody says."
