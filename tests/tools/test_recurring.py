@@ -134,6 +134,49 @@ def test_an_event_that_lasts_for_years_does_not_repeat_here() -> None:
         days("DTSTART:20200101T000000Z", "DTEND:20250101T000000Z", "RRULE:FREQ=DAILY")
 
 
+def a_zone(name: str, offset: str, rule: str, *, begin: str = "BEGIN:VTIMEZONE") -> str:
+    return "\n".join(
+        (
+            *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", begin, f"TZID:{name}"),
+            *("BEGIN:STANDARD", "TZOFFSETFROM:-0400", f"TZOFFSETTO:{offset}"),
+            *("DTSTART:19700101T020000", f"RRULE:{rule}", "END:STANDARD"),
+            *("BEGIN:DAYLIGHT", "TZOFFSETFROM:-0500", "TZOFFSETTO:-0400"),
+            *("DTSTART:19700301T020000", "RRULE:FREQ=YEARLY;BYMONTH=3", "END:DAYLIGHT"),
+            *("END:VTIMEZONE", "BEGIN:VEVENT", "UID:x", "TRANSP:OPAQUE"),
+            *(f"DTSTART;TZID={name}:20261207T100000", "DURATION:PT15M", "END:VEVENT"),
+            *("END:VCALENDAR", ""),
+        )
+    )
+
+
+@pytest.mark.parametrize("begin", ["BEGIN:VTIMEZONE", "begin;X=1:vTimezone", "BEGIN:VTIME\n ZONE"])
+def test_a_zone_is_known_by_its_name_whatever_is_written_about_it(begin: str) -> None:
+    text = a_zone("America/New_York", "+0900", "FREQ=SECONDLY", begin=begin)
+
+    [event] = ics.within(text.encode(), ZONE, DECEMBER)
+
+    assert event.span.start == datetime(2026, 12, 7, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("rule", ["FREQ=YEARLY;BYMONTH=11;BYDAY=1SU", "FREQ=SECONDLY"])
+@pytest.mark.parametrize("begin", ["BEGIN:VTIMEZONE", "begin;X=1:vTimezone", "BEGIN:VTIME\n ZONE"])
+def test_a_time_in_a_zone_that_nobody_knows_is_unreadable(rule: str, begin: str) -> None:
+    for offset in ("-0500", "+0900"):
+        with pytest.raises(ics.Unreadable):
+            ics.within(a_zone("Our Own", offset, rule, begin=begin).encode(), ZONE, DECEMBER)
+    for line in ("EXDATE", "RDATE", "RECURRENCE-ID"):
+        with pytest.raises(ics.Unreadable):
+            days(*AT_TEN, "RRULE:FREQ=WEEKLY", f"{line};TZID=Our Own:20261207T100000")
+
+
+def test_an_office_may_write_its_zone_in_its_own_words() -> None:
+    text = a_zone("Eastern Standard Time", "-0500", "FREQ=YEARLY;BYMONTH=11;BYDAY=1SU")
+
+    [event] = ics.within(text.encode(), ZONE, DECEMBER)
+
+    assert event.span.start == datetime(2026, 12, 7, 15, 0, tzinfo=UTC)
+
+
 _SETS = st.sets(st.sampled_from(["MO", "TU", "WE", "TH", "FR", "SA", "SU"]), max_size=3)
 _SOUND = st.one_of(
     st.builds("FREQ=DAILY;INTERVAL={}".format, st.integers(1, 40)),

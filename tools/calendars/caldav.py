@@ -16,10 +16,8 @@ one name" at every instant in between.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
-from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
@@ -27,6 +25,7 @@ from msgspec import Meta
 
 from tools.calendars import dav, ics
 from tools.calendars.dav import Dav
+from tools.calendars.objects import Object, Objects, within
 from tools.calendars.remote import Gone, RemoteBooking, RemoteMade, RemoteTimes
 from tools.errors import Unavailable, Unsure
 from tools.openings import Span
@@ -39,7 +38,6 @@ NAMES_OF_A_START: Final = 3
 LOOKS: Final = 5
 LOOK_WAIT_S: Final = 0.1
 """How long one of ours waits for another of ours to give way: a ``DELETE`` takes some 20 ms."""
-AROUND: Final = timedelta(days=1)
 FAR: Final = datetime(2199, 1, 1, tzinfo=UTC)
 
 
@@ -89,6 +87,7 @@ class CalDav:
             f"{practice.id}:{provider}": f"{str(_joined(config, address)).rstrip('/')}/"
             for provider, address in config.calendars.items()
         }
+        self._objects = Objects(self._dav, self._calendars, practice.zone)
 
     async def times(
         self, service: Service, providers: Sequence[Provider], *, start: datetime, end: datetime
@@ -96,7 +95,7 @@ class CalDav:
         """The busy spans of each provider's calendar."""
         window = Span(start=start, end=end)
         kept = [each.id for each in providers if each.id in self._calendars]
-        busy = await asyncio.gather(*(self._busy(provider, window) for provider in kept))
+        busy = await asyncio.gather(*(self._objects.busy(provider, window) for provider in kept))
         return {
             provider: RemoteTimes(busy=tuple(spans))
             for provider, spans in zip(kept, busy, strict=True)
@@ -113,7 +112,7 @@ class CalDav:
         """
         provider = booking.provider.id
         found = await asyncio.gather(
-            *(self._object(provider, name) for name in _names(booking.start))
+            *(self._objects.one(provider, name) for name in _names(booking.start))
         )
         for ours in found:
             if ours is None or ours.event.key != booking.key:
@@ -129,7 +128,7 @@ class CalDav:
 
     async def read(self, external_ref: str) -> RemoteMade | None:
         """The object of that name as it stands."""
-        found = await self._object(*self._parts(external_ref))
+        found = await self._objects.one(*self._parts(external_ref))
         return found.made() if found else None
 
     async def find(
@@ -138,7 +137,7 @@ class CalDav:
         """The objects with that number; those of ``known`` that a search did not show are read."""
         window = Span(start=since, end=FAR)
         each = await asyncio.gather(
-            *(self._search(provider, window, phone) for provider in self._calendars)
+            *(self._objects.search(provider, window, phone) for provider in self._calendars)
         )
         made = {one.external_ref: one for found in each for one in found}
         unseen = [ref for ref in known if ref not in made]
@@ -151,7 +150,7 @@ class CalDav:
         """Write it anew, then delete the old one."""
         if made := await self.look_up(to, external_ref=external_ref):
             return made
-        old = await self._object(*self._parts(external_ref))
+        old = await self._objects.one(*self._parts(external_ref))
         if old is None or old.event.cancelled:
             return Gone()
         try:
@@ -160,17 +159,17 @@ class CalDav:
             raise dav.away("not one event that happens once") from error
         made_anew = await self._create(to, text, besides=external_ref)
         if isinstance(made_anew, RemoteMade):
-            await self._delete(old, half_done=True)
+            await self._objects.delete(old, half_done=True)
         return made_anew
 
     async def cancel(self, external_ref: str) -> None:
         """Delete the object; a series that somebody made of it is a person's to undo."""
-        found = await self._object(*self._parts(external_ref))
+        found = await self._objects.one(*self._parts(external_ref))
         if found is None:
             return
         if found.event.repeats:
             raise dav.away("not one event that happens once")
-        await self._delete(found)
+        await self._objects.delete(found)
 
     async def health(self) -> None:
         """Ask each address whether a calendar is there."""
@@ -196,13 +195,13 @@ class CalDav:
                 {"If-None-Match": "*", "Content-Type": "text/calendar; charset=utf-8"},
             )
             if answer.is_done:
-                ours = _Object(
+                ours = Object(
                     provider=provider, name=name, etag=answer.etag, text=text, event=event
                 )
                 return await self._if_it_may_stay(ours, besides=besides)
             if answer.status != httpx.codes.PRECONDITION_FAILED:
                 raise dav.away(f"status {answer.status}")
-            there = await self._object(provider, name)
+            there = await self._objects.one(provider, name)
             if there is None:
                 return Taken()  # whoever was in the way has gone just now; nobody waits for it
             if there.event.key == booking.key:
@@ -211,7 +210,7 @@ class CalDav:
                 return Taken()
         return Taken()
 
-    async def _if_it_may_stay(self, ours: "_Object", *, besides: str) -> RemoteMade | Taken:
+    async def _if_it_may_stay(self, ours: Object, *, besides: str) -> RemoteMade | Taken:
         """Give way to what else is there at its time."""
         for _ in range(LOOKS):
             others = await self._others(ours, besides)
@@ -220,16 +219,16 @@ class CalDav:
             if not all(ours.event.key < event.key for event in others):
                 break
             await asyncio.sleep(LOOK_WAIT_S)
-        await self._delete(ours, half_done=True)
+        await self._objects.delete(ours, half_done=True)
         return Taken()
 
-    async def _others(self, ours: "_Object", besides: str) -> list[ics.Event]:
+    async def _others(self, ours: Object, besides: str) -> list[ics.Event]:
         """What takes time where ours is.
 
         What cannot be read was asked about before anything was written (``_busy``).
         """
         try:
-            objects = await self._around(ours.provider, ours.event.span)
+            objects = await self._objects.around(ours.provider, ours.event.span)
         except Unavailable as error:
             raise dav.unsure(f"written, not checked: {error.reason}") from None
         theirs = [
@@ -237,102 +236,8 @@ class CalDav:
             for found in objects
             if found.name != ours.name and (ours.provider, found.name) != self._parts(besides)
         ]
-        events, _ = _within(theirs, self._practice.zone, ours.event.span)
+        events, _ = within(theirs, self._practice.zone, ours.event.span)
         return [event for event in events if event.busy]
-
-    async def _busy(self, provider: str, window: Span) -> list[Span]:
-        """Busy spans; where something cannot be read, the server is asked to add up."""
-        objects = await self._around(provider, window)
-        events, all_read = await asyncio.to_thread(_within, objects, self._practice.zone, window)
-        spans = [event.span for event in events if event.busy]
-        if not all_read:
-            spans += await self._free_busy(provider, window)
-        return spans
-
-    async def _around(self, provider: str, window: Span) -> list[dav.Found]:
-        """What may share time with the window: a server may be hours off in what repeats."""
-        wide = Span(start=window.start - AROUND, end=window.end + AROUND)
-        return await self._report(provider, dav.query(wide))
-
-    async def _free_busy(self, provider: str, window: Span) -> list[Span]:
-        answer = await self._dav.ask(
-            "REPORT", self._calendars[provider], dav.free_busy(window), {**dav.XML, "Depth": "1"}
-        )
-        if not answer.is_done:
-            raise dav.away(f"status {answer.status} to a free-busy query")
-        try:
-            return ics.read_free_busy(answer.body)
-        except ics.Unreadable:
-            raise dav.away("no answer to a free-busy query") from None
-
-    async def _search(self, provider: str, window: Span, phone: str) -> list[RemoteMade]:
-        objects = await self._report(
-            provider, dav.query(window, phone=phone), cannot=httpx.codes.FORBIDDEN
-        )
-        return [
-            _Object(
-                provider=provider, name=found.name, etag=found.etag, text=found.text, event=event
-            ).made()
-            for found in objects
-            for event in _events(found, self._practice.zone)
-            if event.phone == phone and event.span.end > window.start
-        ]
-
-    async def _report(
-        self, provider: str, asked: str, *, cannot: int | None = None
-    ) -> list[dav.Found]:
-        """The objects that fit; none if the server says by ``cannot`` that it knows no such
-        filter."""
-        answer = await self._dav.ask(
-            "REPORT", self._calendars[provider], asked, {**dav.XML, "Depth": "1"}, cannot=cannot
-        )
-        if answer.status == cannot:
-            return []
-        if not answer.is_done:
-            raise dav.away(f"status {answer.status} to a query")
-        return await asyncio.to_thread(dav.objects_in, answer.body)
-
-    async def _object(self, provider: str, name: str) -> "_Object | None":
-        """One object as it stands; one that cannot be read takes no part in anything."""
-        if provider not in self._calendars or not name:
-            return None
-        answer = await self._dav.ask(
-            "GET", self._calendars[provider] + quote(name, safe=""), longest=dav.LONGEST_OBJECT
-        )
-        if not answer.is_done:
-            return None
-        events = _events(
-            dav.Found(name=name, etag=answer.etag, text=answer.body), self._practice.zone
-        )
-        if not events:
-            raise dav.away("an object that cannot be read")
-        return _Object(
-            provider=provider, name=name, etag=answer.etag, text=answer.body, event=events[0]
-        )
-
-    async def _delete(self, ours: "_Object", *, half_done: bool = False) -> None:
-        """Delete it as it was seen; if it was changed since, as it is now, as long as it is ours.
-
-        ``half_done``: something was written before, so nobody can say that nothing was done.
-        """
-        there: _Object | None = ours
-        try:
-            for _ in range(LOOKS):
-                if there is None or there.event.key != ours.event.key:
-                    return
-                answer = await self._dav.change(
-                    "DELETE",
-                    self._calendars[there.provider] + quote(there.name, safe=""),
-                    headers=_as_seen(there.etag),
-                )
-                if answer.status != httpx.codes.PRECONDITION_FAILED:
-                    return
-                there = await self._object(ours.provider, ours.name)
-        except Unavailable as error:
-            if half_done:
-                raise dav.unsure(f"half done: {error.reason}") from None
-            raise
-        raise dav.unsure("changed again and again")
 
     def _parts(self, external_ref: str) -> tuple[str, str]:
         """Provider and name of an object."""
@@ -340,58 +245,9 @@ class CalDav:
         return f"{self._practice.id}:{provider}", name
 
 
-class _Object(msgspec.Struct, frozen=True, kw_only=True):
-    """An event where it is."""
-
-    provider: str
-    name: str
-    etag: str
-    text: bytes
-    event: ics.Event
-
-    def made(self) -> RemoteMade:
-        """As the mirror wants it."""
-        return RemoteMade(
-            external_ref=f"{self.provider.rpartition(':')[2]}/{self.name}",
-            status="cancelled" if self.event.cancelled else "booked",
-            start=self.event.span.start,
-            end=self.event.span.end,
-            key=self.event.key,
-            provider_id=self.provider,
-            service_id=self.event.service,
-            patient_name=self.event.name,
-        )
-
-
-def _within(
-    objects: Sequence[dav.Found], zone: ZoneInfo, window: Span
-) -> tuple[list[ics.Event], bool]:
-    """The events of a window, and whether every object could be read."""
-    events, all_read = list[ics.Event](), True
-    for found in objects:
-        try:
-            events += ics.within(found.text, zone, window)
-        except ics.Unreadable:
-            all_read = False
-    return events, all_read
-
-
-def _events(found: dav.Found, zone: ZoneInfo) -> list[ics.Event]:
-    """Its events, none if it cannot be read."""
-    try:
-        return ics.read(found.text, zone)
-    except ics.Unreadable:
-        return []
-
-
 def _names(start: datetime) -> list[str]:
     base = f"holdfast-{dav.stamp(start)}"
     return [f"{base}.ics", *(f"{base}-{n}.ics" for n in range(2, NAMES_OF_A_START + 1))]
-
-
-def _as_seen(etag: str) -> dict[str, str]:
-    """Only if it is still the same; a weak tag cannot say so (RFC 9110, 13.1.1)."""
-    return {"If-Match": etag} if etag and not etag.startswith("W/") else {}
 
 
 def _joined(config: CalDavConfig, address: str) -> httpx.URL:

@@ -6,7 +6,7 @@ told apart from one that could, so that nobody takes its time for free.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from icalendar import Calendar, Component, FreeBusy, vText
 from icalendar import Event as IcalEvent
+from icalendar.parser import Contentlines
 
 from tools.calendars import recurring
 from tools.calendars.remote import RemoteBooking
@@ -27,6 +28,7 @@ SERVICE: Final = "X-HOLDFAST-SERVICE"
 number stands in it as it is, so that a person can read it and a server can search for it."""
 PRODID: Final = "-//Holdfast//receptionist//EN"
 
+_unfolded: Final[Callable[[str], Iterable[str]]] = Contentlines.from_ical
 _REPEATS: Final = ("RRULE", "RDATE", "EXDATE")
 _BROKEN: Final = (
     *(AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError),
@@ -145,7 +147,7 @@ def _occurrences(component: Component, event: Event, zone: ZoneInfo, window: Spa
         return [event]
     lasts = event.span.end - event.span.start
     try:
-        starts = recurring.starts(component, component.decoded("DTSTART"), zone, window, lasts)
+        starts = recurring.starts(component, _moment(component, "DTSTART"), zone, window, lasts)
     except _BROKEN as error:
         raise Unreadable("repeats") from error
     return [
@@ -159,7 +161,7 @@ def _instead_of(component: Component, zone: ZoneInfo) -> datetime | None:
     if "RECURRENCE-ID" not in component:
         return None
     try:
-        return _utc(component.decoded("RECURRENCE-ID"), zone)
+        return _utc(_moment(component, "RECURRENCE-ID"), zone)
     except _BROKEN as error:
         raise Unreadable("recurrence") from error
 
@@ -188,10 +190,28 @@ def _wrapped(event: Component) -> bytes:
 
 def _components(text: bytes, name: str = "VEVENT") -> Iterator[Component]:
     try:
-        calendar = Calendar.from_ical(text.decode("utf-8", "replace"))
+        lines = _unfolded(text.decode("utf-8", "replace"))
+        calendar = Calendar.from_ical("\r\n".join(_without_zones(lines)))
     except _BROKEN as error:
         raise Unreadable(type(error).__name__) from error
     yield from calendar.walk(name)
+
+
+def _without_zones(lines: Iterable[str]) -> Iterator[str]:
+    """A zone is known by its name, or not at all.
+
+    The library keeps the first definition of a name for everybody who uses that name later, and
+    follows its rules to the end, however many there are: anybody who can send an invitation could
+    shift another's appointments, or stop us.
+    """
+    inside = False
+    for line in lines:
+        name, _, value = line.upper().rpartition(":")
+        is_zone = value.strip() == "VTIMEZONE"
+        inside |= is_zone and name.startswith("BEGIN")
+        if not inside:
+            yield line
+        inside &= not (is_zone and name.startswith("END"))
 
 
 def _event(component: Component, zone: ZoneInfo) -> Event:
@@ -213,10 +233,10 @@ def _span(component: Component, zone: ZoneInfo) -> Span:
     """From ``DTSTART`` to ``DTEND``, or for ``DURATION``; by section 3.6.1 a whole day without
     either lasts it, and an instant without either lasts no time."""
     try:
-        first = component.decoded("DTSTART")
+        first = _moment(component, "DTSTART")
         start = _utc(first, zone)
         if "DTEND" in component:
-            end = _utc(component.decoded("DTEND"), zone)
+            end = _utc(_moment(component, "DTEND"), zone)
         elif "DURATION" in component:
             end = _utc(first + component.decoded("DURATION"), zone)
         elif isinstance(first, datetime):
@@ -226,6 +246,17 @@ def _span(component: Component, zone: ZoneInfo) -> Span:
     except _BROKEN as error:
         raise Unreadable("time") from error
     return Span(start=start, end=max(start, end))
+
+
+def _moment(component: Component, name: str) -> date:
+    """A day or an instant; one in a zone that nobody knows is none."""
+    found: Any = component[name]
+    value = found.dt
+    if not isinstance(value, date):
+        raise TypeError("no date")
+    if recurring.is_nowhere(value, found):
+        raise ValueError("no such zone")
+    return value
 
 
 def _utc(value: Any, zone: ZoneInfo) -> datetime:

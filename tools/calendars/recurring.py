@@ -160,11 +160,18 @@ def _is_the(day: date, nth: int, weekday: int, of_the_year: bool) -> bool:
     return nth in (0, (number - 1) // 7 + 1, -((length - number) // 7 + 1))
 
 
+def is_nowhere(value: date, written: Any) -> bool:
+    """Whether a time was written with a zone that nobody knows."""
+    return isinstance(value, datetime) and value.tzinfo is None and "TZID" in written.params
+
+
 def _values(component: Component, name: str) -> Iterator[Any]:
     """Every value of a property that may be written in several lines, of several values each."""
     found = component.get(name)
     for line in found if isinstance(found, list) else [found] if found is not None else []:
         for value in line.dts:
+            if is_nowhere(value.dt, line):
+                raise Unsupported("no such zone")
             yield value.dt
 
 
