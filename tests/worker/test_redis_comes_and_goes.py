@@ -7,15 +7,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.exceptions
 
 from admin import valkey
 from admin.children import tie_to_parent
+from tests.tools.queueing import Caller, an_effect, booked, codes, finish, take_one
+from tests.tools.served import count_as_served
+from tools.claims import Claims
 from tools.contract import Done
+from tools.errors import Unavailable
+from tools.queue import ToolQueue
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,6 +167,79 @@ async def test_a_worker_told_to_stop_while_redis_is_away_stops(
     worker.signal(signal.SIGTERM)
 
     assert await worker.ended() == 0
+
+
+async def in_the_end(do: Callable[[], Awaitable[Any]]) -> Any:
+    """Its answer, once Redis gives one."""
+    while True:
+        with suppress(redis.exceptions.RedisError, OSError, Unavailable):
+            return await do()
+        await asyncio.sleep(0.02)
+
+
+async def test_an_effect_given_up_while_redis_is_away_never_begins_when_it_is_back(
+    server: Server,
+) -> None:
+    caller, heir = Caller(), Caller()
+    async with ToolQueue(server.url, patience_s=0.1) as queue:
+        queue.attach("CA1", caller.deliver)
+        server.kill()
+        with pytest.raises(Unavailable):
+            await queue.submit(an_effect())
+        ending = await queue.give_up(an_effect())
+        server.start()
+        told = codes(await caller.heard())
+        async with ToolQueue(server.url, patience_s=20.0) as second:
+            second.attach("CA1", heir.deliver)
+            await second.submit(an_effect())
+
+    assert codes([ending]) == ["doubt"]
+    assert told == ["withdrawn"]
+    assert codes(heir.outcomes) == ["withdrawn"]
+
+
+async def test_what_a_worker_had_before_redis_restarted_is_not_withdrawn(server: Server) -> None:
+    caller = Caller()
+    count_as_served(server.url)
+    async with (
+        ToolQueue(server.url, patience_s=20.0) as queue,
+        Claims(server.url, ["booking"]) as worker,
+    ):
+        queue.attach("CA1", caller.deliver)
+        await queue.submit(an_effect())
+        claim = await take_one(worker)
+        server.kill()
+        server.start()
+        depth = await in_the_end(lambda: queue.depth(["booking"]))
+
+        ending = await queue.give_up(an_effect())
+        counted = await in_the_end(lambda: finish(worker, claim, booked()))
+        told = await caller.heard()
+
+    assert len(depth) == 1
+    assert codes([ending]) == ["doubt"]
+    assert counted
+    assert told == [booked()]
+
+
+async def test_what_is_in_doubt_and_forgotten_is_looked_into_by_a_worker(server: Server) -> None:
+    caller = Caller()
+    count_as_served(server.url)
+    async with ToolQueue(server.url, patience_s=20.0) as queue:
+        queue.attach("CA1", caller.deliver)
+        await queue.submit(an_effect(budget_s=0.5))
+        async with Claims(server.url, ["booking"]) as dead:
+            await take_one(dead)
+        ending = await queue.give_up(an_effect(budget_s=0.5))
+        server.kill()
+        server.start()
+        async with Claims(server.url, ["booking"]) as worker:
+            claim = await in_the_end(lambda: take_one(worker))
+            await finish(worker, claim, booked())
+            told = await caller.heard()
+
+    assert codes([ending]) == ["doubt"]
+    assert told == [booked()]
 
 
 def test_the_worker_never_imports_the_bridge() -> None:
