@@ -284,7 +284,10 @@ class Calendar:
             return
         async with self._ledger.claimed(entry_id) as claim:
             claim.must_be_wanted()
-            await lock_practice(claim.connection, practice)
+            if not claim.entry.has_happened:
+                # Of one that has, nothing is changed; and whoever changes what it made has the
+                # practice's hours already and waits for this row.
+                await lock_practice(claim.connection, practice)
             yield claim.connection, claim
 
     async def _standing(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import ColumnElement, Select, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.database import changing, fetch, insert_all, reading
@@ -62,9 +62,11 @@ class Holds:
 
     async def release(self, call_sid: str) -> int:
         """Give free what is held for a call; how many times that were."""
+        mine = holds.c.call_sid == call_sid
+        whose = select(holds.c.practice_id).where(mine)
         async with changing(self._engine) as connection:
-            freed = await connection.execute(delete(holds).where(holds.c.call_sid == call_sid))
-            return freed.rowcount
+            await connection.execute(_locking(practices.c.id.in_(whose)))
+            return (await connection.execute(delete(holds).where(mine))).rowcount
 
     async def busy(
         self,
@@ -139,8 +141,12 @@ async def lock_practice(connection: AsyncConnection, practice: Practice) -> None
     The cells keep owners apart by themselves; this keeps two who want several of them from
     waiting for each other. On SQLite there is one writer anyway.
     """
-    await connection.execute(
-        select(practices.c.id).where(practices.c.id == practice.id).with_for_update(key_share=True)
+    await connection.execute(_locking(practices.c.id == practice.id))
+
+
+def _locking(which: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(practices.c.id).where(which).order_by(practices.c.id).with_for_update(key_share=True)
     )
 
 

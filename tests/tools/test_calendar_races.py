@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from tools.ledger import Ledger
 from tools.office import Office, the_facts
 from tools.patients import Patients
 from tools.retries import within
-from tools.schedule import Made
+from tools.schedule import Made, Taken
 
 ROOT = Path(__file__).parents[2]
 MANY, WORKERS = 200, 4
@@ -151,6 +152,34 @@ async def test_moved_and_cancelled_at_once_it_ends_as_one_of_them(
         after = await calendar.appointment(practice, standing.id)
         assert after is not None
         assert after.status == "cancelled"  # moved first or not at all: nothing brings it back
+    await must_agree(engine)
+
+
+async def test_a_request_repeated_while_its_appointment_moves_on_waits_for_nobody_who_waits_for_it(
+    desks: list[Desk], calendar: Calendar, ledger: Ledger, engine: AsyncEngine
+) -> None:
+    practice, _ = await the(calendar, "cleaning")
+    one, other = (desk.office.schedule for desk in desks[:2])
+    for clock in ("09:30", "10:30", "11:30", "13:30", "14:30", "15:30"):
+        wanted = await wanting(
+            calendar,
+            "Ann Lee",
+            at(TUESDAY, clock),
+            key=clock,
+            entry_id=await intended(ledger, clock),
+        )
+        it = await booked(calendar, wanted)
+        to = moving(
+            it,
+            it.start + timedelta(days=1),
+            entry_id=await intended(ledger, f"move:{it.id}"),
+        )
+        became = await asyncio.gather(
+            *(one.book(practice, wanted, may_write=lambda: None) for _ in range(5)),
+            other.move(practice, to, may_write=lambda: None),
+        )
+        assert {each.appointment.id for each in became if isinstance(each, Made)} == {it.id}
+        assert Taken() not in became
     await must_agree(engine)
 
 
