@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.tools.remote_book import RemoteBook
 from tools import tables
+from tools.calendars.asking import Limits
 from tools.calendars.became import Became
 from tools.calendars.outside import Outside
 from tools.database import fetch, reading
@@ -18,6 +19,8 @@ from tools.ledger import Ledger
 from tools.practices import Practice, Practices, Provider, Service
 from tools.schedule import Appointment, Change, Grade, Made, NotFound, Slot, Taken, Wanted
 
+PATIENT = Limits(read_s=8.0, attempt_s=9.5, again_s=4.0)
+"""So that a busy machine is not taken for a calendar that is away."""
 TUESDAY = date(2026, 12, 1)
 PHONE = "+15550100122"
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
@@ -32,7 +35,7 @@ class Place:
         self.engine = engine
         self.remote = remote
         self.instant = NOW
-        self.outside = Outside(engine, remote, now=self.now)
+        self.outside = Outside(engine, remote, now=self.now, limits=PATIENT)
         self.ledger = Ledger(engine, now=self.now)
         self.practice: Practice
         self.service: Service

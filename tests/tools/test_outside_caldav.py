@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.tools.cutting_proxy import BREAK_OFF, LOSE, CuttingProxy
 from tests.tools.desk import ANN, NOW, Desk
+from tests.tools.elsewhere import PATIENT
 from tests.tools.radicale_server import PASSWORD, Radicale, config_of
 from tools.answers import Booked, Cancelled, Moved, SlotTaken
 from tools.calendar import Calendar
@@ -64,7 +65,7 @@ def kept(radicale: Radicale) -> Kept:
 
 @pytest.fixture
 async def schedules(engine: AsyncEngine, calendar: Calendar) -> AsyncIterator[Schedules]:
-    schedules = Schedules(engine, calendar, SECRETS, now=lambda: NOW)
+    schedules = Schedules(engine, calendar, SECRETS, now=lambda: NOW, limits=PATIENT)
     yield schedules
     await schedules.close()
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.tools.elsewhere import PHONE, TUESDAY, Place, at, graded
+from tests.tools.elsewhere import PATIENT, PHONE, TUESDAY, Place, at, graded
 from tests.tools.remote_book import AWAY, CUT, HANGS, LOST, RemoteBook
 from tools.calendar import Calendar
-from tools.calendars.asking import ATTEMPT_S, Asking, clock
+from tools.calendars.asking import Asking, Limits, clock
 from tools.calendars.remote import RemoteBooking, RemoteMade
 from tools.errors import LeaseLost, Unavailable, Unsure, Withdrawn
 from tools.openings import Span
@@ -172,7 +172,7 @@ async def test_without_a_key_what_may_yet_land_is_not_asked_for_again(place: Pla
     with pytest.raises(Unsure):
         await place.book(wanted)
     assert await place.free("09:30") == ["Doctor Okafor"]
-    place.later(6)
+    place.later(10)
     with pytest.raises(Unsure):
         await place.book(wanted)
     assert place.remote.asked.count("create") == 1
@@ -223,7 +223,7 @@ async def test_a_worker_that_dies_while_it_asks_leaves_one_booking(
     dying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dying
-    place.later(ATTEMPT_S)
+    place.later(PATIENT.attempt_s)
 
     made = await place.book(wanted)
 
@@ -302,7 +302,7 @@ async def test_a_change_that_another_worker_finished_is_answered_with_what_it_ma
         slow = asyncio.create_task(ask(change))
         await place.remote.entered.wait()
         place.remote.meanwhile, slow_one = None, place.remote.meanwhile
-        place.later(ATTEMPT_S)
+        place.later(PATIENT.attempt_s)
         quick = await ask(change)
         slow_one.set()
 
@@ -320,7 +320,7 @@ async def test_a_job_that_is_anothers_by_now_asks_for_nothing(place: Place) -> N
         await place.book(wanted, lost)
 
     assert "create" not in place.remote.asked
-    place.later(ATTEMPT_S)
+    place.later(PATIENT.attempt_s)
     assert isinstance(await place.book(wanted), Made)
 
 
@@ -338,7 +338,7 @@ async def test_a_job_that_is_lost_between_taking_the_time_and_asking_is_taken_up
     with pytest.raises(LeaseLost):
         await place.book(wanted, lost)
     assert await place.rows("pending") == 1
-    place.later(ATTEMPT_S)
+    place.later(PATIENT.attempt_s)
 
     assert isinstance(await place.book(wanted), Made)
     assert await place.rows("pending") == 0
@@ -550,7 +550,7 @@ async def test_who_does_not_answer_in_time_is_asked_what_became_of_it(place: Pla
     place.remote.faults = {"create": [HANGS]}
     booking = msgspec.structs.replace(walk_in(place), key="k")
 
-    made = await Asking(place.remote).create(booking, until=clock() + 1.35)
+    made = await Asking(place.remote, Limits(again_s=10.0)).create(booking, until=clock() + 10.05)
 
     assert made == place.remote.standing[0]
 

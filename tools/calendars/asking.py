@@ -9,21 +9,31 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
+import msgspec
+
 from tools.calendars.remote import Gone, Remote, RemoteBooking, RemoteMade
 from tools.errors import Unavailable, Unsure
 from tools.schedule import Grade, Taken
 
-READ_S: Final = 1.6
-"""For a question; an attempt of a read has 1.8 s."""
-ATTEMPT_S: Final = 4.5
-"""From the beginning of an effect to its end, known or unknown; an attempt has 4.8 s."""
-AGAIN_S: Final = 1.3
-"""Kept of it for finding out what became of a request without an answer."""
 LANDS_WITHIN: Final = timedelta(seconds=30)
 """Nothing that was sent takes effect later than that: no proxy or server we know waits longer for
 itself. What is not there by then was not done."""
 
 Answer = TypeVar("Answer")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a calendar elsewhere may take."""
+
+    read_s: float = 1.6
+    """For a question; an attempt of a read has 1.8 s."""
+    attempt_s: float = 4.5
+    """From the beginning of an effect to its end, known or unknown; an attempt has 4.8 s."""
+    again_s: float = 1.3
+    """Kept of it for finding out what became of a request without an answer."""
+
+
+USUAL: Final = Limits()
 
 
 def clock() -> float:
@@ -34,17 +44,18 @@ def clock() -> float:
 class Asking:
     """One calendar, asked with care."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, limits: Limits = USUAL) -> None:
         self._remote = remote
+        self.limits = limits
 
-    async def question(self, asked: Awaitable[Answer], *, within_s: float = READ_S) -> Answer:
+    async def question(self, asked: Awaitable[Answer], *, within_s: float | None = None) -> Answer:
         """Its answer.
 
         Raises:
             Unavailable: it did not answer in time.
         """
         try:
-            async with asyncio.timeout(within_s) as bound:
+            async with asyncio.timeout(within_s or self.limits.read_s) as bound:
                 return await asked
         except TimeoutError:
             if not bound.expired():
@@ -79,7 +90,7 @@ class Asking:
     async def cancel(self, external_ref: str, *, until: float) -> None:
         """A cancellation, which may be repeated whatever the grade; raises as ``create``."""
         try:
-            await self._once(self._remote.cancel(external_ref), until - AGAIN_S)
+            await self._once(self._remote.cancel(external_ref), until - self.limits.again_s)
         except Unsure:
             await self._again(self._remote.cancel(external_ref), until)
 
@@ -92,7 +103,7 @@ class Asking:
             Unavailable: it cannot be asked.
         """
         return await self.question(
-            self._remote.look_up(booking, external_ref=external_ref), within_s=AGAIN_S
+            self._remote.look_up(booking, external_ref=external_ref), within_s=self.limits.again_s
         )
 
     async def _effect(
@@ -102,7 +113,7 @@ class Asking:
         until: float,
     ) -> RemoteMade | Taken | Gone:
         try:
-            return await self._once(ask(), until - AGAIN_S)
+            return await self._once(ask(), until - self.limits.again_s)
         except Unsure as unsure:
             if self._remote.grade == Grade.KEY:
                 return await self._again(ask(), until)

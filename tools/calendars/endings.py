@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools import outbox
 from tools.appointments import Appointments, read
-from tools.calendars.asking import AGAIN_S, Asking, clock
+from tools.calendars.asking import Asking, clock
 from tools.calendars.mirror import CANCELLED, REFUSED, Mirror, Mirrored
 from tools.calendars.remote import RemoteMade
 from tools.database import changing, insert_new
@@ -202,7 +202,9 @@ class Endings:
 
     async def _take_back(self, entry: Entry | None, made: RemoteMade) -> None:
         try:
-            await self._asking.cancel(made.external_ref, until=clock() + 2 * AGAIN_S)
+            await self._asking.cancel(
+                made.external_ref, until=clock() + 2 * self._asking.limits.again_s
+            )
         except ToolError as error:
             if entry is not None:
                 async with changing(self._engine) as connection:

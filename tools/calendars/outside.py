@@ -22,7 +22,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.appointments import Appointments
-from tools.calendars.asking import LANDS_WITHIN, Asking, stands
+from tools.calendars.asking import LANDS_WITHIN, USUAL, Asking, Limits, stands
 from tools.calendars.became import Became
 from tools.calendars.endings import Endings
 from tools.calendars.fitting import fitting, window
@@ -50,11 +50,12 @@ class Outside:
         remote: Remote,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limits: Limits = USUAL,
     ) -> None:
         self.grade = remote.grade
         self._remote = remote
         self._now = now
-        self._ask = Asking(remote)
+        self._ask = Asking(remote, limits)
         self._holds = Holds(engine, now=now)
         self._ledger = Ledger(engine, now=now)
         self._mirror = Mirror(engine, now=now)

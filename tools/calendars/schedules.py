@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tools.calendars.asking import USUAL, Limits
 from tools.calendars.opening import open_remote
 from tools.calendars.outside import Outside
 from tools.calendars.remote import Gone, Remote, RemoteBooking, RemoteMade, RemoteTimes
@@ -45,6 +46,7 @@ class Schedules:
         environ: Mapping[str, str],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limits: Limits = USUAL,
     ) -> None:
         """``own`` is the built-in calendar; ``environ`` holds the secrets that the practices'
         calendars name."""
@@ -52,6 +54,7 @@ class Schedules:
         self._own = own
         self._environ = environ
         self._now = now
+        self._limits = limits
         self._opened: dict[str, _Opened] = {}
         self._left: list[httpx.AsyncClient] = []
 
@@ -82,7 +85,7 @@ class Schedules:
             remote = SetUpWrongly()
         return _Opened(
             calendar=practice.calendar,
-            schedule=Outside(self._engine, remote, now=self._now),
+            schedule=Outside(self._engine, remote, now=self._now, limits=self._limits),
             client=client,
         )
 

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from tools.calendars.asking import AGAIN_S, ATTEMPT_S, LANDS_WITHIN, Asking, clock, stands
+from tools.calendars.asking import LANDS_WITHIN, Asking, clock, stands
 from tools.calendars.endings import Endings
 from tools.calendars.mirror import Mirror, Mirrored
 from tools.calendars.remote import Gone, Remote, RemoteBooking, RemoteMade
@@ -27,8 +27,8 @@ from tools.schedule import Grade, Taken
 CLAIM_S: Final = 1.0
 """How long nobody else takes up an effect that may be asked for again with its key; one that may
 not is left alone for a whole attempt."""
-LEAST_S: Final = AGAIN_S + 0.5
-"""With less left than that nothing new is begun."""
+LEAST_S: Final = 0.5
+"""With less left for it than that nothing new is begun."""
 POLL_S: Final = 0.1
 
 Begin: TypeAlias = Callable[[AsyncConnection, Provider], Awaitable[Mirrored]]
@@ -79,11 +79,12 @@ class Trying:
             Withdrawn: the effect was given up.
             Unsure: another is at it, and at it still.
         """
-        until = clock() + ATTEMPT_S
+        limits = self._ask.limits
+        until = clock() + limits.attempt_s
         while True:
             before = await self._ledger.entry(entry_id)
             entry = await self._ledger.claim(
-                entry_id, lasts_s=CLAIM_S if self._remote.grade == Grade.KEY else ATTEMPT_S
+                entry_id, lasts_s=CLAIM_S if self._remote.grade == Grade.KEY else limits.attempt_s
             )
             if entry is not None:
                 if entry.state == "void":
@@ -96,7 +97,7 @@ class Trying:
                     until=until,
                     may_write=may_write,
                 )
-            if until - clock() < LEAST_S:
+            if until - clock() < limits.again_s + LEAST_S:
                 raise _unsure("another is at it")
             await asyncio.sleep(POLL_S)
 
@@ -160,7 +161,7 @@ class Trying:
 
     async def _begun(self, effect: Effect, provider: Provider, begin: Begin) -> Mirrored | None:
         """A pending row, while the claim is ours; None if the time has gone."""
-        if effect.until - clock() < LEAST_S:
+        if effect.until - clock() < self._ask.limits.again_s + LEAST_S:
             raise self._away("no time left")
         effect.may_write()
         try:
