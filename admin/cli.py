@@ -304,7 +304,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench_tools = benches.add_parser("tools", help=says, description=says)
     bench_tools.set_defaults(verb=_bench_tools)
-    bench_tools.add_argument("--rounds", type=int, default=8, help="of each kind, in turns (8)")
+    bench_tools.add_argument("--rounds", type=int, default=16, help="of each kind, in turns (16)")
     _add_json(bench_tools)
 
     chaos = verb("chaos", None, "Break everything under live calls and count what was promised.")

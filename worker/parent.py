@@ -119,7 +119,7 @@ class Parent:
             self._reap()
             self._free()
             now = time.monotonic()
-            self._look_after(now, stood_still=now - looked_at > 2 * self._pace_s)
+            self._look_after(now, stood_still_s=now - looked_at - 2 * self._pace_s)
             looked_at = now
         for number in (signal.SIGTERM, signal.SIGINT):  # on its last steps it need not be told
             signal.signal(number, signal.SIG_IGN)
@@ -230,12 +230,15 @@ class Parent:
             log.info("worker_retires", pid=child.pid)
             child.seat.due_at = child.beat_at
 
-    def _look_after(self, now: float, *, stood_still: bool) -> None:
-        """Kill whoever hangs, so that a tool that blocks its process holds no queue for ever."""
+    def _look_after(self, now: float, *, stood_still_s: float) -> None:
+        """Kill whoever hangs, so that a tool that blocks its process holds no queue for ever.
+
+        While we stood still ourselves nobody could be heard: that time is nobody's.
+        """
         overdue = self._told_at is not None and now - self._told_at > self._drain_s + GRACE_S
         for child in self._children.values():
-            if stood_still:  # we all did, together: nobody can be blamed
-                child.beat_at = now
+            if stood_still_s > 0:
+                child.beat_at = min(now, child.beat_at + stood_still_s)
             patience_s = self._hangs_after_s if child.started else STARTS_WITHIN_S
             if overdue or now - child.beat_at > max(patience_s, self._hangs_after_s):
                 self._kill(child, "worker_overdue" if overdue else "worker_hung")

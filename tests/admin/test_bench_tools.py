@@ -31,8 +31,8 @@ def test_everything_is_measured_by_ends_of_its_own() -> None:
     measured = bench_tools.measure(os.environ, size)
 
     assert {(each.way, each.in_flight): each.jobs for each in measured.round_trips} == {
-        (OURS, 1): 40, (FLOOR, 1): 40, (ARQ, 1): 2,
-        (OURS, 10): 40, (FLOOR, 10): 40, (ARQ, 10): 20,
+        (OURS, 1): 40, (FLOOR, 1): 40, (ARQ, 1): 1,
+        (OURS, 10): 40, (FLOOR, 10): 40, (ARQ, 10): 10,
     }  # fmt: skip
     assert all(0 < each.p50_ms <= each.p95_ms <= each.p99_ms for each in measured.round_trips)
     assert {each.over_floor for each in measured.round_trips if each.way == FLOOR} == {1}

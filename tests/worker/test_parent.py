@@ -77,7 +77,7 @@ async def test_a_job_of_the_only_worker_is_done_by_the_one_that_is_forked_in_its
 async def test_a_worker_whose_loop_hangs_is_killed_and_its_job_done_elsewhere(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_HANGS_AFTER_S="3")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_HANGS_AFTER_S="4")
     await bridge.at_gate("f1", "hang once")
     hung = pid_of(await gate.came())
 
@@ -123,6 +123,7 @@ async def test_told_to_stop_every_worker_finishes_what_runs_and_the_parent_ends_
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
     parent = start_worker(gated="parent")
+    await bridge.workers(1)
     await bridge.at_gate("f1")
     await bridge.ask("f2", tool="book_appointment", arguments=BOOKING)
     workers = {pid_of(await gate.came()) for _ in range(2)}
@@ -216,14 +217,14 @@ async def test_where_nothing_can_be_opened_it_waits_until_it_can(
 async def test_who_stood_still_together_with_the_parent_is_not_blamed(
     start_worker: Any, bridge: Any, gate: Any
 ) -> None:
-    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_HANGS_AFTER_S="1")
+    parent = start_worker(gated="parent", WORKER_QUEUES="summary", WORKER_HANGS_AFTER_S="2")
     await bridge.workers(1, "summary")
     [forked] = parent.events("worker_forked")
     everybody = (forked["pid"], parent.process.pid)
 
     for pid in everybody:
         os.kill(pid, signal.SIGSTOP)
-    await asyncio.sleep(1.5)  # a machine that slept: nothing tells of it but the time
+    await asyncio.sleep(2.5)  # a machine that slept: nothing tells of it but the time
     os.kill(parent.process.pid, signal.SIGCONT)
     os.kill(forked["pid"], signal.SIGCONT)
     await bridge.at_gate("f1")
