@@ -15,6 +15,7 @@ from tools.practices import Practice
 
 USER, PASSWORD = "hillside", "swordfish"
 STARTS_WITHIN_S = 20.0
+PORTS = 3
 
 _calendars = count()
 
@@ -24,13 +25,27 @@ class Radicale:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def start(self) -> None:
+        """Start it, after a stop at the same port; a first port may be lost to somebody quicker."""
+        if self.port:
+            assert self._starts()
+            return
+        for _ in range(PORTS):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+            if self._starts():
+                return
+        raise AssertionError("Radicale did not start")
+
+    def _starts(self) -> bool:
         users = self._folder / "users"
         users.write_text(f"{USER}:{PASSWORD}\n")
         options = {
@@ -51,14 +66,15 @@ class Radicale:
         )
         until = time.monotonic() + STARTS_WITHIN_S
         while True:
-            assert self._process.poll() is None, "Radicale did not start"
+            if self._process.poll() is not None:
+                return False
             try:
                 httpx.get(self.url, timeout=1.0)
             except httpx.TransportError:
                 assert time.monotonic() < until, "Radicale did not answer"
                 time.sleep(0.02)
             else:
-                return
+                return True
 
     def stop(self) -> None:
         assert self._process is not None

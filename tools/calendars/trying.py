@@ -29,7 +29,7 @@ CLAIM_S: Final = 1.0
 not is left alone for a whole attempt."""
 LEAST_S: Final = 0.5
 """With less left for it than that nothing new is begun."""
-POLL_S: Final = 0.1
+POLL_S: Final = 0.2
 
 Begin: TypeAlias = Callable[[AsyncConnection, Provider], Awaitable[Mirrored]]
 Answered: TypeAlias = RemoteMade | Taken | Gone
