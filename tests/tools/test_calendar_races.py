@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
@@ -42,7 +43,7 @@ from tools.retries import within
 from tools.schedule import Made, Taken
 
 ROOT = Path(__file__).parents[2]
-MANY, WORKERS = 200, 4
+MANY, WORKERS, SLOTS = 200, 4, 10
 
 
 @pytest.fixture
@@ -60,18 +61,26 @@ async def desks(database_url: str) -> AsyncIterator[list[Desk]]:
         await engine.dispose()
 
 
-async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """Ask as a worker does, again when the database is too busy; nobody here is in a hurry."""
-    return await within(60.0, ask, tries=Tries(most=50, attempt_s=36.0))
+async def patiently(
+    ask: Callable[[], Awaitable[Any]], slots: asyncio.Semaphore | None = None
+) -> Any:
+    """Ask as a worker does: when it has a slot, and again when the database is too busy.
+
+    Nobody here is in a hurry.
+    """
+    async with slots or nullcontext():
+        return await within(60.0, ask, tries=Tries(most=50, attempt_s=36.0))
 
 
 async def test_two_hundred_want_one_time_one_gets_it_and_the_others_are_offered_others(
     desks: list[Desk], engine: AsyncEngine
 ) -> None:
+    slots = [asyncio.Semaphore(SLOTS) for _ in desks]
+
     def ask(n: int) -> Awaitable[Any]:
         who = {"patient_name": f"Caller {n}", "provider": "Maya Torres"}
-        desk = desks[n % WORKERS]
-        return patiently(lambda: desk.ask("book_appointment", call_sid=f"CA{n}", **ANN | who))
+        desk, free = desks[n % WORKERS], slots[n % WORKERS]
+        return patiently(lambda: desk.ask("book_appointment", call_sid=f"CA{n}", **ANN | who), free)
 
     answers = await asyncio.gather(*(ask(n) for n in range(MANY)))
 
@@ -199,7 +208,7 @@ async def main(url, process, now):
     services = {s.name: s for s in await calendar.practices.services(practice)}
     roll = random.Random(process)
     made = refused = 0
-    for n in range(25):
+    for n in range(15):
         service = services[roll.choice(["cleaning", "check-up", "filling"])]
         start = datetime.fromisoformat("2026-12-01T09:00:00-05:00")
         start += timedelta(minutes=15 * roll.randrange(12))
