@@ -4,9 +4,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
-from tools.connections import connect, in_time, pauses
+from tools.connections import KeptConnection, connect, in_time, pauses, reached
+from tools.errors import Unavailable
 
 
 @pytest.fixture
@@ -81,3 +83,65 @@ def test_pauses_grow_to_half_a_second_and_never_end() -> None:
 
     assert 0.015 < waits[0] < 0.025
     assert all(0.39 < wait < 0.61 for wait in waits[6:])
+
+
+async def test_commands_are_sent_as_they_are_meant_whatever_they_are_made_of(
+    redis_url: str,
+) -> None:
+    redis = connect(redis_url)
+    await redis.zadd("z", {"µ": 1790000001500.5, b"\xff \r\n": -3})
+    await redis.execute_command("CONFIG RESETSTAT")  # a name of two words
+    answers = await redis.zrange("z", 0, -1, withscores=True)
+    named = await redis.client_setname("ours")
+    with pytest.raises(TypeError):
+        await redis.set("a", object())  # type: ignore[arg-type]
+    await redis.aclose()
+
+    assert answers == [(b"\xff \r\n", -3.0), ("µ".encode(), 1790000001500.5)]
+    assert named
+
+
+async def test_what_is_sent_together_is_answered_in_order(redis_url: str) -> None:
+    kept = KeptConnection(redis_url)
+
+    answers = await kept.ask(("RPUSH", "l", "1"), ("BLPOP", "l", 0), ("LLEN", "l"))
+    await kept.aclose()
+
+    assert answers == [1, [b"l", b"1"], 0]
+
+
+async def test_no_answer_meets_another_command_after_a_wait_was_cut_short(redis_url: str) -> None:
+    kept = KeptConnection(redis_url)
+    waiting = asyncio.create_task(kept.ask(("BLPOP", "l", 0), ("SET", "late", "1")))
+    other = connect(redis_url)
+    while not (await other.info("clients"))["blocked_clients"]:
+        await asyncio.sleep(0.005)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    while (await other.info("clients"))["blocked_clients"]:
+        await asyncio.sleep(0.005)
+    await other.rpush("l", "1")
+
+    answers = await kept.ask(("PING",), ("LLEN", "l"), ("EXISTS", "late"))
+    await kept.aclose()
+    await other.aclose()
+
+    assert answers == [b"PONG", 1, 0]
+
+
+async def test_after_a_refusal_the_line_is_opened_again(redis_url: str) -> None:
+    kept = KeptConnection(redis_url)
+    with pytest.raises(ResponseError):
+        await kept.ask(("NO", "SUCH"), ("SET", "a", "1"))
+
+    assert await kept.ask(("PING",)) == [b"PONG"]
+    await kept.aclose()
+
+
+def test_what_redis_does_is_unavailable_and_what_we_do_is_not() -> None:
+    with pytest.raises(Unavailable, match="queue: TimeoutError") as refused, reached("Sorry."):
+        raise TimeoutError("x")
+    with pytest.raises(KeyError), reached("Sorry."):
+        raise KeyError("ours")
+
+    assert refused.value.say == "Sorry."

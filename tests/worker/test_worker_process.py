@@ -271,9 +271,11 @@ async def test_a_job_that_kills_every_worker_is_stopped_and_the_caller_is_told(
     survivor = start_worker(gated=True)
 
     outcome = await bridge.answer("f1")
+    [letter] = await bridge.queue.dead()
 
     assert isinstance(outcome, Failed)
     assert outcome.code == "internal"
+    assert (letter.job_id, letter.code, letter.tries) == ("CA1:f1", "poison", 3)
     assert survivor.process.poll() is None
 
 
