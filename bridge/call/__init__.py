@@ -16,8 +16,8 @@
   and ``hearing`` (kept until the agent listens).
 * ``speaking``: what goes to the caller's ear, made of ``playback`` (what was sent against what was
   heard) and ``replies`` (whose words that was).
-* ``requests``: the agent's requests, from question to the caller's ear; made of ``functions``
-  (asked and not answered), ``answers`` (what the agent is told), ``told`` (what the caller heard
-  of it), ``news`` (what is still to be said) and ``outage`` (tools that are away).
+* ``requests``: the agent's requests, from question to the caller's ear; made of ``asking``,
+  ``functions`` (asked and not answered), ``answers`` (what the agent is told), ``told`` (what the
+  caller heard of it), ``news`` (what is still to be said) and ``outage`` (tools that are away).
 * ``timings``: stamps → latencies. ``recording``: events as bytes, to be replayed.
 """

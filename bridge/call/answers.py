@@ -1,45 +1,36 @@
 """What the agent is told of its function calls, and what the conversation keeps of them.
 
-Checks arguments before anything is queued, so that a wrong request is answered at once. Leaves
-deadlines to ``functions``, the doing to the workers, and what is said of an effect that was decided
-when nobody waited any more to ``news``.
+Leaves what becomes of a request at first to ``asking``, deadlines to ``functions``, and what is
+said of an effect that was decided when nobody waited any more to ``news``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import UNSET
 
-from bridge.call.commands import CancelTool, Command, GiveUpTool, RunTool
+from bridge.call.commands import CancelTool, Command, GiveUpTool
 from bridge.call.conversation import Conversation, FunctionCallNote
-from bridge.call.deeds import may_come_true
+from bridge.call.deeds import said_of
 from bridge.call.functions import FunctionCalls, Open, Pending
-from bridge.call.leaving import Leaving
-from bridge.call.local import LOCAL, Here
-from bridge.call.manners import Manners
 from bridge.call.news import News
 from bridge.call.told import Told
 from bridge.wire import deepgram
-from tools.catalog import Tool, decode_arguments, has_happened
-from tools.contract import IN_DOUBT, Done, Failed, ToolJob, ToolOutcome, is_final
-from tools.errors import BadArguments
-from tools.meaning import effect_key
+from tools.catalog import Tool, has_happened
+from tools.contract import IN_DOUBT, Done, Failed, ToolOutcome, is_final
 
 JOINED = "joined"
 """Outcome of a function call whose wish was asked again: the answer stands at the later one."""
 
 
 class Answers:
-    """The function calls of one call, from request to answer."""
+    """The answers of one call's function calls."""
 
     def __init__(
         self,
         conversation: Conversation,
         functions: FunctionCalls,
-        catalog: Mapping[str, Tool],
         *,
-        manners: Manners,
-        leaving: Leaving,
         news: News,
         told: Told,
     ) -> None:
@@ -49,104 +40,8 @@ class Answers:
         """How many effects the agent was told to have come true."""
         self._conversation = conversation
         self._functions = functions
-        self._catalog = catalog
-        self._manners = manners
-        self._leaving = leaving
         self._news = news
         self._told = told
-
-    # --- asked -------------------------------------------------------------------------------
-
-    def ask(self, asked: Iterable[deepgram.FunctionCall], now: float, at_s: float) -> list[Command]:
-        """Queue what can be queued, answer the rest; what is pending already is not asked again."""
-        commands: list[Command] = []
-        for call in asked:
-            if call.client_side and not self._functions.knows(call.id):
-                commands += self._ask_one(call, now, at_s)
-        return commands
-
-    def _ask_one(self, call: deepgram.FunctionCall, now: float, at_s: float) -> list[Command]:
-        tool = self._catalog.get(call.name)
-        arguments = call.arguments_json
-        self._conversation.ask(
-            FunctionCallNote(
-                function_call_id=call.id,
-                tool=call.name,
-                arguments=arguments,
-                at_s=at_s,
-                effect=tool is not None and tool.effect,
-            )
-        )
-        if tool is None or tool.internal:
-            offered = (known for known, one in self._catalog.items() if not one.internal)
-            say = f"There are only these tools: {', '.join(offered)}."
-            return self._refuse(call, "unknown_tool", say, at_s)
-        try:
-            decoded = decode_arguments(tool, arguments)
-        except BadArguments as wrong:
-            return self._refuse(call, wrong.code, wrong.say, at_s)
-        if tool.place == "call":
-            return self._do_here(call, tool, decoded, now, at_s)
-        key = self._effect_key(tool, decoded)
-        job = ToolJob(
-            function_call_id=call.id,
-            call_sid=self._conversation.call_sid,
-            practice=self._conversation.practice,
-            tool=tool.name,
-            arguments=arguments,
-            budget_s=tool.budget_s,
-            effect=tool.effect,
-            idempotency_key=key,
-        )
-        pending = Pending(
-            function_call_id=call.id,
-            tool=tool,
-            job=job,
-            asked_at=now,
-            asked_s=at_s,
-            thought_signature=call.thought_signature or None,
-            wish=key or _wish(tool, arguments),
-        )
-        known = self._functions.take_known(pending.wish)
-        if known is not None:
-            return self._respond(known, pending, at_s)
-        carried = self._functions.join(pending)
-        if carried is not None:
-            self._close(carried, at_s)
-            return []
-        self._functions.ask(pending)
-        return [RunTool(job=job)]
-
-    def _do_here(
-        self,
-        call: deepgram.FunctionCall,
-        tool: Tool,
-        decoded: msgspec.Struct,
-        now: float,
-        at_s: float,
-    ) -> list[Command]:
-        here = Here(
-            conversation=self._conversation,
-            manners=self._manners,
-            leaving=self._leaving,
-            now=now,
-            at_s=at_s,
-        )
-        content = LOCAL[tool.name](here, decoded)
-        self._note(Done(function_call_id=call.id, tool=tool.name, content=content), at_s)
-        return [_response(call.id, tool.name, content, call.thought_signature or None)]
-
-    def adopt(self) -> None:
-        """What an earlier stream of the call left open or in doubt may come true in this one."""
-        for note in self._conversation.function_calls:
-            tool = self._catalog.get(note.tool)
-            if tool is None or not may_come_true(note):
-                continue
-            try:
-                key = self._effect_key(tool, decode_arguments(tool, note.arguments))
-            except BadArguments:  # never queued
-                continue
-            self._functions.adopt(note.function_call_id, tool, key)
 
     # --- answered ----------------------------------------------------------------------------
 
@@ -162,7 +57,7 @@ class Answers:
         if pending is not None:
             if not is_final(outcome):
                 self._functions.doubt(pending)
-            return self._respond(self._in_truth(outcome, pending, at_s), pending, at_s)
+            return self.respond(self._in_truth(outcome, pending, at_s), pending, at_s)
         carried = self._functions.arrived(outcome)
         known = self._functions.open_effect(outcome)
         if carried:
@@ -173,6 +68,22 @@ class Answers:
             return [] if carried else None
         return self._decided(outcome, known, now, at_s)
 
+    def left_untold(self, note: FunctionCallNote, tool: Tool, wish: str, now: float) -> None:
+        """An earlier stream learnt what became of a doubt, and could not tell the caller."""
+        known = {"function_call_id": note.function_call_id, "tool": note.tool}
+        content, outcome = note.response or "", note.outcome
+        self._news.add(
+            Done(content=content, **known)
+            if outcome == "done"
+            else Failed(code=outcome, say=said_of(note), **known),
+            tool,
+            asked_as=note.function_call_id,
+            wish=wish,
+            content=content,
+            happened=has_happened(tool, content),
+            now=now,
+        )
+
     def _in_truth(self, outcome: ToolOutcome, pending: Pending, at_s: float) -> ToolOutcome:
         """Where an earlier request of the same did or may come true, "not done" is no truth."""
         if isinstance(outcome, Done) or not is_final(outcome):
@@ -182,7 +93,7 @@ class Answers:
             return stands
         earlier = self._functions.readdress(pending.wish, pending.function_call_id)
         for job_id, asked_as in earlier.items():
-            self._close(asked_as, at_s)
+            self.close(asked_as, at_s)
             outcome = msgspec.structs.replace(
                 outcome, function_call_id=job_id, code=IN_DOUBT, say=pending.tool.fallback
             )
@@ -192,13 +103,13 @@ class Answers:
         """It is known what became of an effect that nobody waits for."""
         happened = self._has_happened(known.tool, known.wish, outcome)
         if not happened and self._functions.wanted_again(known.wish):
-            self._close(known.asked_as, at_s)
+            self.close(known.asked_as, at_s)
             return []
         again = self._functions.answer_wish(known.wish)
         if again is not None:
             # Asked again meanwhile, and this is what became of it: the same effect.
-            self._close(known.asked_as, at_s)
-            return self._respond(outcome, again, at_s)
+            self.close(known.asked_as, at_s)
+            return self.respond(outcome, again, at_s)
         named = msgspec.structs.replace(outcome, function_call_id=known.asked_as)
         content = self._note(named, at_s)
         self._settle(known.wish, at_s)
@@ -225,7 +136,7 @@ class Answers:
                 code=IN_DOUBT if pending.tool.effect else "budget_spent",
                 say=pending.tool.fallback,
             )
-            commands += self._respond(no_answer, pending, at_s)
+            commands += self.respond(no_answer, pending, at_s)
         return commands
 
     def last_moments(self, now: float) -> list[Command]:
@@ -260,14 +171,14 @@ class Answers:
 
     # --- how it is told and kept -------------------------------------------------------------
 
-    def _refuse(
-        self, call: deepgram.FunctionCall, code: str, say: str, at_s: float
+    def at_once(
+        self, outcome: ToolOutcome, call: deepgram.FunctionCall, at_s: float
     ) -> list[Command]:
-        refused = Failed(function_call_id=call.id, tool=call.name, code=code, say=say)
-        content = self._note(refused, at_s)
+        """Answer what needs no worker."""
+        content = self._note(outcome, at_s)
         return [_response(call.id, call.name, content, call.thought_signature or None)]
 
-    def _respond(self, outcome: ToolOutcome, pending: Pending, at_s: float) -> list[Command]:
+    def respond(self, outcome: ToolOutcome, pending: Pending, at_s: float) -> list[Command]:
         """Answer under the id that the agent waits for, which need not be the one that ran."""
         tool = pending.tool
         answered = msgspec.structs.replace(outcome, function_call_id=pending.function_call_id)
@@ -299,9 +210,10 @@ class Answers:
         """This wish has its answer: under whatever other id it was asked, nothing is open."""
         self._news.drop(wish)
         for function_call_id in self._functions.decided(wish):
-            self._close(function_call_id, at_s)
+            self.close(function_call_id, at_s)
 
-    def _close(self, function_call_id: str, at_s: float) -> None:
+    def close(self, function_call_id: str, at_s: float) -> None:
+        """Its wish was asked again, and is answered there."""
         self._conversation.answer(function_call_id, response=None, at_s=at_s, outcome=JOINED)
 
     def _note(self, outcome: ToolOutcome, at_s: float) -> str:
@@ -310,10 +222,6 @@ class Answers:
             outcome.function_call_id, response=content, at_s=at_s, outcome=word
         )
         return content
-
-    def _effect_key(self, tool: Tool, decoded: msgspec.Struct) -> str:
-        one = self._conversation
-        return effect_key(tool, one.practice, decoded, call_sid=one.call_sid)
 
 
 def _response(
@@ -325,12 +233,6 @@ def _response(
         content=content,
         thought_signature=UNSET if signature is None else signature,
     )
-
-
-def _wish(tool: Tool, arguments: str) -> str:
-    """The same for the same tool and arguments, in whatever order they are named."""
-    canonical = msgspec.json.encode(msgspec.json.decode(arguments), order="sorted")
-    return f"{tool.name} {canonical.decode()}"
 
 
 def _as_content(outcome: ToolOutcome) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bridge.call.agent_line import AgentLine
 from bridge.call.answers import Answers
+from bridge.call.asking import Asking
 from bridge.call.commands import Command, Save
 from bridge.call.conversation import Conversation
 from bridge.call.ear import Ear
@@ -48,14 +49,14 @@ class Parts:
         self.told = Told(conversation)
         self.news = News(conversation, self.told)
         self.outage = Outage()
-        self.answers = Answers(
+        self.answers = Answers(conversation, self.functions, news=self.news, told=self.told)
+        self.asking = Asking(
             conversation,
             self.functions,
+            self.answers,
             catalog,
             manners=manners,
             leaving=self.leaving,
-            news=self.news,
-            told=self.told,
         )
         self.fillers = Fillers(manners.fillers, again_after_s=manners.second_filler_after_s)
         self.line = AgentLine(

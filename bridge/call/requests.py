@@ -1,8 +1,8 @@
 """The agent's requests in one call: asked, answered, given up, and told to the caller in the end.
 
-Composes ``answers`` (what the agent is told), ``told`` and ``news`` (what the caller was, and is
-still to be, told) and ``outage``, and gives each its moment. Leaves the order of everything else to
-``session``.
+Composes ``asking`` (what it wants), ``answers`` (what it is told), ``told`` and ``news`` (what the
+caller was, and is still to be, told) and ``outage``, and gives each its moment. Leaves the order of
+everything else to ``session``.
 """
 
 from typing import Final
@@ -32,9 +32,9 @@ class Requests:
         self._parts = parts
         self._upkeep = upkeep
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """The stream begins."""
-        self._parts.answers.adopt()
+        self._parts.asking.adopt(now)
 
     # --- asked and answered ------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ class Requests:
             return []
         parts.turns.release()
         parts.patience.agent_showed(now)
-        commands = parts.answers.ask(asked, now, parts.at_s(now))
+        commands = parts.asking.ask(asked, now, parts.at_s(now))
         if parts.leaving.wanted == "transfer":
             parts.speaking.protect_next = True  # the last words are finished whoever speaks
         return self._answered(commands, now)

@@ -226,7 +226,7 @@ class CallSession:
             return []
         self._speaking.stream_sid = start.stream_sid
         self.parts.began_at = now
-        self._requests.begin()
+        self._requests.begin(now)
         if not self.conversation.save_points:
             save_point(self.conversation, 0.0, "beginning")
         if not self.parts.resumed:

@@ -622,6 +622,25 @@ def test_what_an_earlier_stream_left_open_is_news_in_the_next(outcome: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("outcome", "response", "say"),
+    [
+        ("done", BOOKED, "Ann Lee is booked."),
+        ("withdrawn", '{"error":"withdrawn","say":"Not now."}', "Not now."),
+    ],
+)
+def test_what_an_earlier_stream_knew_and_could_not_say_is_said(outcome, response, say) -> None:
+    call = left_by_an_earlier_stream(outcome=outcome, response=response, told_as="doubt")
+
+    assert injected(wake_until(call, 4.0)) == [say]
+
+
+def test_what_it_said_is_not() -> None:
+    call = left_by_an_earlier_stream(outcome="done", response=BOOKED, told_as="done")
+
+    assert injected(wake_until(call, 4.0)) == []
+
+
+@pytest.mark.parametrize(
     "fields", [{"outcome": "done"}, {"arguments": "{}"}, {"tool": "order_pizza"}]
 )
 def test_what_an_earlier_stream_settled_or_never_asked_is_not(fields: dict[str, str]) -> None:
