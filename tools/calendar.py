@@ -18,7 +18,6 @@ from typing import Final, Literal
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools import outbox, tables
@@ -99,19 +98,15 @@ class Calendar:
         Safe to repeat and to race: one key gives one appointment, whoever asks and however often.
         ``may_write`` is called last before anything is written and may raise instead.
         """
-        was_made = None
+        was_asked = False
         for provider in await self._times.who_is_free(
             practice, wanted.start, wanted.service.lasts, wanted.providers, wanted.call_sid
         ):
             try:
                 return await self._book(practice, wanted, provider, may_write)
             except CellTaken:
-                was_made = False  # that was asked under the lock
-            except IntegrityError:
-                was_made = None  # its key is used; by what, is asked below
-        if was_made is None:
-            was_made = await self._was_made(practice, wanted)
-        if not was_made:
+                was_asked = True  # under the lock: it was not made before
+        if was_asked or not await self._was_made(practice, wanted):
             return Taken()
         return await self._book(practice, wanted, None, may_write)
 
@@ -193,7 +188,6 @@ class Calendar:
 
         Raises:
             CellTaken: the provider's time is somebody else's.
-            IntegrityError: the key is another booking's.
         """
         async with self._writing(practice, wanted.entry_id) as (connection, claim):
             if claim and claim.entry.has_happened:

@@ -340,6 +340,11 @@ async def test_no_text_is_written_where_nothing_came_of_it(
     assert await told_of(engine) == []
 
 
+async def test_a_move_needs_to_know_where_to(calendar: Calendar, practice: Practice) -> None:
+    with pytest.raises(ValueError, match="when"):
+        await calendar.move(practice, cancelling(await ann(calendar)))
+
+
 async def test_a_patient_is_known_once_a_booking_stands_and_not_before(
     calendar: Calendar, practice: Practice, engine: AsyncEngine
 ) -> None:

@@ -1,13 +1,23 @@
+import asyncio
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from tools.database import UtcDateTime, database_url, fetch, open_engine
+from tools.database import (
+    UtcDateTime,
+    changing,
+    database_url,
+    fetch,
+    insert_all,
+    insert_new,
+    open_engine,
+    reading,
+)
 from tools.errors import Unavailable
-from tools.tables import practices
+from tools.tables import closed_days, practices
 
 
 @pytest.mark.parametrize(
@@ -50,8 +60,6 @@ async def test_a_locked_or_missing_database_is_unavailable(tmp_path: Path) -> No
 
 
 async def test_reading_waits_for_no_writer(database_url: str) -> None:
-    from tools.database import reading
-
     engine = open_engine(database_url)
     async with engine.begin() as writer:
         await writer.execute(practices.update().values(name="Unfinished"))
@@ -60,6 +68,56 @@ async def test_reading_waits_for_no_writer(database_url: str) -> None:
     await engine.dispose()
 
     assert row.name == "Hillside Dental"
+
+
+async def test_writers_of_one_process_take_turns_in_the_order_they_came(
+    tmp_path: Path, seeded_sqlite: Path
+) -> None:
+    path = tmp_path / "turns.db"
+    path.write_bytes(seeded_sqlite.read_bytes())
+    engine = open_engine(f"sqlite:///{path}")
+    order: list[int] = []
+
+    async def write(n: int) -> None:
+        async with changing(engine) as connection:
+            order.append(n)
+            await connection.execute(practices.update().values(name=f"Writer {n}"))
+
+    await asyncio.gather(*(write(n) for n in range(12)))
+    [row, *_] = await fetch(reading(engine), practices.select())
+    await engine.dispose()
+
+    assert order == list(range(12))
+    assert row.name == "Writer 11"
+
+
+async def test_what_a_block_raises_undoes_what_it_wrote(database_url: str) -> None:
+    engine = open_engine(database_url)
+
+    async def fail() -> None:
+        async with changing(engine) as connection:
+            await connection.execute(practices.update().values(name="Unfinished"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    names = {row.name for row in await fetch(engine, practices.select())}
+    await engine.dispose()
+
+    assert "Unfinished" not in names
+
+
+async def test_only_rows_that_are_new_are_inserted(database_url: str) -> None:
+    engine = open_engine(database_url)
+    day = {"practice_id": "hillside", "reason": "away"}
+    rows = [day | {"day": date(2026, 12, n)} for n in (1, 2, 3)]
+    async with changing(engine) as connection:
+        one = await insert_new(connection, closed_days, **rows[0])
+        again = await insert_new(connection, closed_days, **rows[0])
+        rest = await insert_all(connection, closed_days, rows)
+    await engine.dispose()
+
+    assert (one, again, rest) == (True, False, 2)
 
 
 def test_an_instant_without_an_offset_is_a_mistake() -> None:
