@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.tools.remote_book import RemoteBook
 from tools import tables
+from tools.appointments import Appointments
 from tools.calendars.asking import Limits
 from tools.calendars.became import Became
 from tools.calendars.outside import Outside
@@ -143,6 +144,10 @@ class Place:
 
     async def settle(self, entry_id: str) -> Became:
         return await self.outside.what_became_of(self.practice, await self.entry(entry_id))
+
+    async def standing(self) -> list[Appointment]:
+        """Everybody who is to come under the number, as it stands here."""
+        return await Appointments(self.engine, now=self.now).coming(self.practice, PHONE)
 
     async def rows(self, status: str) -> int:
         of = tables.appointments.c

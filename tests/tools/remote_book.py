@@ -49,6 +49,8 @@ class RemoteBook:
         self.asked: list[str] = []
         self.meanwhile: asyncio.Event | None = None
         """Where it is set, every effect waits for it before it does anything."""
+        self.looking: asyncio.Event | None = None
+        """The same for ``times``."""
         self.entered = asyncio.Event()
         self._refs = count()
 
@@ -65,6 +67,9 @@ class RemoteBook:
         self, service: Service, providers: Sequence[Provider], *, start: datetime, end: datetime
     ) -> Mapping[str, RemoteTimes]:
         await self._begin("times")
+        if self.looking is not None:
+            self.entered.set()
+            await self.looking.wait()
         taken = [(each.provider_id, Span(start=each.start, end=each.end)) for each in self.standing]
         return {
             provider.id: RemoteTimes(

@@ -1,7 +1,11 @@
 """A calendar elsewhere in every weather; the part of the databases is in ``test_outside``."""
 
 import asyncio
+import contextlib
+import functools
+import random
 import shutil
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -17,7 +21,7 @@ from tools.calendars.asking import Asking, Limits, clock
 from tools.calendars.remote import RemoteBooking, RemoteMade
 from tools.errors import LeaseLost, Unavailable, Unsure, Withdrawn
 from tools.openings import Span
-from tools.schedule import Change, Grade, Made, NotFound, Taken
+from tools.schedule import Appointment, Change, Grade, Made, NotFound, Taken
 
 BOTH = [Grade.KEY, Grade.LOOKUP]
 
@@ -247,6 +251,22 @@ async def test_who_comes_back_after_it_was_given_up_takes_it_back(place: Place) 
     assert place.remote.standing == []
     assert len(place.remote.made) == 1
     await place.must_agree()
+
+
+async def test_who_comes_back_before_it_asked_asks_for_nothing(place: Place) -> None:
+    place.remote.looking = asyncio.Event()
+    wanted = await place.wanted()
+    frozen = asyncio.create_task(place.book(wanted))
+    await place.remote.entered.wait()
+    place.later(100)
+    assert (await place.settle(wanted.entry_id)).state == "never"
+    place.remote.looking.set()
+
+    with pytest.raises(Withdrawn):
+        await frozen
+
+    assert "create" not in place.remote.asked
+    assert await place.rows("pending") == 0
 
 
 async def test_who_comes_back_and_cannot_take_it_back_does_not_say_that_nothing_was_done(
@@ -558,3 +578,65 @@ async def test_who_does_not_answer_in_time_is_asked_what_became_of_it(place: Pla
 async def test_a_question_that_hangs_is_unavailable(place: Place) -> None:
     with pytest.raises(Unavailable, match="book: slow"):
         await Asking(place.remote).question(asyncio.Event().wait(), within_s=0.01)
+
+
+# -- all of it at once -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grade", BOTH)
+@pytest.mark.parametrize("seed", range(4))
+async def test_after_any_storm_what_stands_here_stands_there_once(
+    engine: AsyncEngine, grade: Grade, seed: int
+) -> None:
+    place = await graded(engine, grade)
+    rolls = random.Random(seed)
+    standing: dict[str, Appointment] = {}
+    entries: list[str] = []
+
+    def weather() -> dict[str, list[str]]:
+        effects, questions = [AWAY, LOST, CUT, "", ""], [AWAY, "", "", ""]
+        return {
+            **{name: rolls.choices(effects, k=2) for name in ("create", "move", "cancel")},
+            **{name: rolls.choices(questions, k=2) for name in ("look_up", "read", "times")},
+        }
+
+    async def one(who: str) -> None:
+        appointment = standing.get(who)
+        clock = rolls.choice(["09:00", "09:15", "09:30", "10:00"])
+        ask: Callable[[], Awaitable[Made | Taken | NotFound]]
+        if appointment is None:
+            wanted = await place.wanted(clock, who)
+            entries.append(wanted.entry_id)
+            ask = functools.partial(place.book, wanted)
+        else:
+            change = await place.change(appointment, rolls.choice([clock, None]))
+            entries.append(change.entry_id)
+            ask = functools.partial(place.move if change.start else place.cancel, change)
+        for _ in range(rolls.randint(1, 3)):
+            with contextlib.suppress(Unavailable, Unsure, Withdrawn):
+                became = await ask()
+                if isinstance(became, Made):
+                    standing[who] = became.appointment
+                    if became.appointment.status == "cancelled":
+                        del standing[who]
+                return
+            place.later(1 if grade is Grade.KEY else PATIENT.attempt_s)  # its claim lapses
+
+    for _ in range(8):
+        place.remote.faults = weather()
+        await asyncio.gather(*(one(who) for who in ("Ann", "Bo", "Cem")))
+        if rolls.random() < 0.5:
+            place.later(PATIENT.attempt_s)
+            await asyncio.gather(*(place.settle(entry) for entry in set(entries)))
+
+    place.remote.faults = {}
+    place.later(100)
+    became = [await place.settle(entry) for entry in dict.fromkeys(entries)]
+
+    assert {each.state for each in became} <= {"happened", "never"}
+    await place.must_agree()
+    assert await place.rows("pending") == 0
+    for appointment in standing.values():
+        assert appointment.id in {each.id for each in await place.standing()}
+    told = [(each.patient_name, each.start) for each in place.remote.standing]
+    assert len(told) == len(set(told))
