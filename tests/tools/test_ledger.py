@@ -139,6 +139,25 @@ async def test_only_one_at_a_time_holds_a_row(ledger: Ledger) -> None:
     assert sorted(states) == ["done"] * 19 + ["intent"]
 
 
+async def test_who_is_cut_off_while_waiting_for_a_row_leaves_nothing_behind(
+    ledger: Ledger,
+) -> None:
+    entry = await intend(ledger)
+
+    async def in_vain() -> None:
+        async with asyncio.timeout(0.05), ledger.claimed(entry.id) as claim:
+            await claim.done("booked", "the impatient one's")
+
+    async with ledger.claimed(entry.id) as claim:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await in_vain()
+        await claim.done("booked", "a1")
+
+    done = await intend(ledger, "f2")
+    assert (done.id, done.made_id) == (entry.id, "a1")
+
+
 async def test_what_was_withdrawn_stays_withdrawn_for_its_function_call(ledger: Ledger) -> None:
     entry = await intend(ledger)
     void = await ledger.void(entry.id)
