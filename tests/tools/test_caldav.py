@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.tools.cutting_proxy import BREAK_OFF, LOSE, CuttingProxy, answer
-from tests.tools.radicale_server import PASSWORD, Radicale, config_of
+from tests.tools.radicale_server import PASSWORD, Radicale, an_object, config_of
 from tools.calendars.caldav import CalDav, CalDavConfig
+from tools.calendars.dav import objects_in
 from tools.calendars.opening import open_remote, read_config
 from tools.calendars.remote import Gone, RemoteBooking, RemoteMade
 from tools.calendars.schedules import CONNECTIONS
@@ -577,6 +580,26 @@ async def test_time_that_nobody_can_tell_is_not_offered(
 
     with pytest.raises(Unavailable):
         await busy(cut, HALF_PAST_NINE)
+
+
+async def test_a_calendar_that_is_full_without_end_is_unavailable(
+    cut: CalDav, proxy: CuttingProxy
+) -> None:
+    daily = "DTSTART:20200101T100000Z\nDURATION:PT1M\nRRULE:FREQ=DAILY"
+    proxy.faults["REPORT"] = [a_report(*[an_object(f"UID:{n}", daily) for n in range(120)])]
+
+    with pytest.raises(Unavailable, match="more events"):
+        await busy(cut, HALF_PAST_NINE, days=90)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_whatever_is_sent_is_a_report_or_none(body: bytes) -> None:
+    for whole in (body, b'<x xmlns:d="DAV:"><d:response>' + body + b"</d:response></x>"):
+        try:
+            found = objects_in(whole)
+        except Unavailable:
+            continue
+        assert found == []
 
 
 async def test_a_server_that_cannot_search_by_number_is_asked_for_what_we_know(

@@ -227,16 +227,17 @@ class CalDav:
 
         What cannot be read was asked about before anything was written (``_busy``).
         """
+        span = ours.event.span
+        own = {(ours.provider, ours.name), self._parts(besides)}
         try:
-            objects = await self._objects.around(ours.provider, ours.event.span)
+            objects = [
+                found
+                for found in await self._objects.around(ours.provider, span)
+                if (ours.provider, found.name) not in own
+            ]
+            events, _ = within(objects, self._practice.zone, span)
         except Unavailable as error:
             raise dav.unsure(f"written, not checked: {error.reason}") from None
-        theirs = [
-            found
-            for found in objects
-            if found.name != ours.name and (ours.provider, found.name) != self._parts(besides)
-        ]
-        events, _ = within(theirs, self._practice.zone, ours.event.span)
         return [event for event in events if event.busy]
 
     def _parts(self, external_ref: str) -> tuple[str, str]:

@@ -24,6 +24,8 @@ LONGEST_REF: Final = 200
 """What ``RemoteMade`` allows; ours have fifty."""
 TRIES: Final = 5
 """How often an object that changes under our hands is deleted anew."""
+MOST: Final = 10_000
+"""Events of one provider that are looked at: ten every hour of three months."""
 
 
 class Object(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +164,8 @@ def within(
             events += ics.within(found.text, zone, window)
         except ics.Unreadable:
             all_read = False
+        if len(events) > MOST:
+            raise dav.away("more events than a practice has")
     return events, all_read
 
 
