@@ -20,6 +20,9 @@ import structlog
 MASK: Final = "•••"
 LINES_WAITING: Final = 10_000
 LAST_LINES_S: Final = 1.0
+GATHER_S: Final = 0.02
+"""How long lines are gathered before they are written: to wake a thread for each would cost who
+writes them far more than the line."""
 QUIET: Final = ("arq", "alembic", "sqlalchemy", "aiosqlite", "asyncpg", "httpx", "httpcore")
 """Libraries whose chatter is not ours; arq's holds arguments, and so patients."""
 
@@ -103,6 +106,7 @@ class Outlet(io.TextIOBase):
         """Lines that found the queue full."""
         self._stream = stream
         self._lines: queue.Queue[str | None] = queue.Queue(LINES_WAITING)
+        self._closing = threading.Event()
         self._writer = threading.Thread(target=self._write_all, name="log lines", daemon=True)
         self._writer.start()
         atexit.register(self.close)
@@ -120,18 +124,25 @@ class Outlet(io.TextIOBase):
 
     def close(self) -> None:
         """Write what waits, for ``LAST_LINES_S`` at most."""
+        self._closing.set()
         with suppress(queue.Full):
             self._lines.put_nowait(None)
         self._writer.join(LAST_LINES_S)
 
     def _write_all(self) -> None:
         while (text := self._lines.get()) is not None:
+            self._closing.wait(GATHER_S)
+            lines, last = [text], False
+            with suppress(queue.Empty):
+                while not last:
+                    text = self._lines.get_nowait()
+                    last = text is None
+                    lines.append(text or "")
             with suppress(OSError, ValueError):
-                self._stream.write(text)
-                if self._lines.empty():
-                    self._stream.flush()
-        with suppress(OSError, ValueError):
-            self._stream.flush()
+                self._stream.write("".join(lines))
+                self._stream.flush()
+            if last:
+                return
 
 
 def mask_pii(
