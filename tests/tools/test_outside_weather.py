@@ -625,8 +625,8 @@ async def test_after_any_storm_what_stands_here_stands_there_once(
     for _ in range(8):
         place.remote.faults = weather()
         await asyncio.gather(*(one(who) for who in ("Ann", "Bo", "Cem")))
+        place.later(PATIENT.attempt_s)
         if rolls.random() < 0.5:
-            place.later(PATIENT.attempt_s)
             await asyncio.gather(*(place.settle(entry) for entry in set(entries)))
 
     place.remote.faults = {}
