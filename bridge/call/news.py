@@ -98,6 +98,9 @@ class News:
 
     def drop(self, wish: str) -> None:
         """The same was asked again and answered: nobody needs to be told."""
+        saying = self._saying
+        if saying is not None and not saying.begun and saying.item.wish == wish:
+            self._saying = None
         self._waiting = [item for item in self._waiting if item.wish != wish]
 
     # --- saying it ---------------------------------------------------------------------------

@@ -517,6 +517,15 @@ def test_news_in_waiting_are_dropped_when_the_same_is_asked_again_and_answered()
     assert injected(wake_until(call, 15.0)) == []
 
 
+def test_news_that_the_agent_was_given_and_did_not_begin_are_dropped_too() -> None:
+    call = injected_call()
+    call.at(7.1, asks("book_appointment", BOOK, id="fc2"))
+    call.at(7.2, done(id="fc2"))
+    says(call, 7.5, "Ann Lee is booked.")
+
+    assert injected(wake_until(call, 19.0)) == []
+
+
 def test_what_became_of_the_first_answers_who_asked_again() -> None:
     call = asking_call()
     call.at(3.2, cancels("fc1", "book_appointment"))

@@ -149,10 +149,14 @@ def test_an_answer_without_words_is_told_by_whatever_the_agent_says() -> None:
 
 
 def test_a_filler_tells_nothing() -> None:
-    call = answered_call()
-    call.at(4.2, phrase("filler", SAY, 1.0))
+    call = ready_call(fillers=(SAY,), filler_after_s=0.5, protect_confirmations=False)
+    call.at(3.0, user_text("Nine, please."), asks("book_appointment", BOOK))
+    call.wake()
+    call.at(3.6, phrase("filler", SAY, 1.0))
+    call.at(4.0, done(), agent_text(SAY))
 
-    assert told(call.at(5.3, mark("0:2"))) == []
+    assert told(call.at(4.6, mark("0:2"))) == []  # the filler was heard out, the answer was not
+    assert told(says(call, 5.0, "Nine it is.")) == [("fc1", "done")]
 
 
 def test_a_read_is_not_noted() -> None:
