@@ -2,31 +2,31 @@
 
 Owns the promise that a job is run and its outcome reaches its call, through cut connections and
 restarts of Redis, with no polling; and that what is said of a job nobody waits for any more is
-true. Leaves running to the workers (``claims``), atomicity to ``scripts``, and when to give up to
-the call, which knows how long its caller will wait.
+true. Leaves running to the workers (``claims``), what Redis is told to ``jobs``, and when to give
+up to the call, which knows how long its caller will wait.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from tools import keys, scripts
-from tools.catalog import QUEUED, QUEUES, Tool
+from tools import keys
+from tools.catalog import QUEUED, QUEUES
 from tools.connections import WORTH_ANOTHER_TRY, connect, pauses, reached
-from tools.contract import IN_DOUBT, Failed, ToolJob, ToolOutcome, is_final
+from tools.contract import ToolJob, ToolOutcome, is_final
 from tools.dead import DeadLetter, DeadLetters
-from tools.errors import BadArguments, Unavailable
+from tools.errors import Unavailable
 from tools.gauges import Breaker, Ended, Gauges
 from tools.gauges import QueueDepth as QueueDepth
+from tools.jobs import Answer, Asks, Jobs, left_open, tool_of
 from tools.leases import ALIVE_FOR_S
 from tools.outcomes import OutcomeLine
-from tools.records import decode_job, decode_result, encode_job, encode_outcome
 
 PATIENCE_S: Final = 1.0
 """How long ``submit`` tries to reach Redis. Longer, and the fallback line itself comes too late."""
@@ -95,10 +95,7 @@ class ToolQueue:
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._memory = b""
-        self._enqueue_script = self._redis.register_script(scripts.ENQUEUE)
-        self._give_up_script = self._redis.register_script(scripts.GIVE_UP)
-        self._cancel_script = self._redis.register_script(scripts.CANCEL)
-        self._look_script = self._redis.register_script(scripts.LOOK)
+        self._jobs = Jobs(self._redis)
         self._gauges = Gauges(self._redis)
         self._dead = DeadLetters(self._redis)
 
@@ -154,7 +151,7 @@ class ToolQueue:
                 way, and the outcome, if one comes, is delivered. Never for a tool that is
                 ``owed``: that is sent as soon as Redis is back, within its budget.
         """
-        tool = _tool_of(job)
+        tool = tool_of(job)
         if not job.asked_utc:
             job = msgspec.structs.replace(job, asked_utc=self._wall_clock())
         self._forget_old()
@@ -187,7 +184,7 @@ class ToolQueue:
         Raises:
             BadArguments: there is no such tool, or it is none for a worker.
         """
-        _tool_of(job)
+        tool_of(job)
         asked = self._asked.get(job.job_id) or _Asked(
             job=job, forget_at=time.monotonic() + FORGET_AFTER_S
         )
@@ -199,7 +196,7 @@ class ToolQueue:
             asked.forget_at = time.monotonic() + FORGET_AFTER_S
             self._to_withdraw[job.job_id] = asked
             self._look_again([job.call_sid])
-            outcome = _left_open(job)
+            outcome = left_open(job)
         if call := self._calls.get(job.call_sid):
             told = call.told.get(job.function_call_id)
             if told is not None and is_final(told):
@@ -226,9 +223,7 @@ class ToolQueue:
         self._asked.pop(job_id, None)  # what is gone on purpose is not sent again
         with reached("That may still run."):
             async with asyncio.timeout(self._patience_s):
-                return bool(
-                    await self._cancel_script(keys=[keys.queue_key(known.queue)], args=[job_id])
-                )
+                return await self._jobs.cancel(known.queue, job_id)
 
     async def depth(self, queues: Iterable[str] = QUEUES) -> list[QueueDepth]:
         """How full the queues are. Raises ``Unavailable`` when Redis does not answer."""
@@ -264,20 +259,7 @@ class ToolQueue:
             Unavailable: Redis does not answer.
         """
         with reached("The queue cannot be reached."):
-            record = await self._redis.get(keys.job_key(job_id))
-            try:
-                job = decode_job(record or b"").job
-                tool = _tool_of(job)
-            except (msgspec.DecodeError, BadArguments):
-                return False
-            word, _ = await self._give_up_script(
-                keys=[keys.queue_key(tool.queue)], args=[job_id, b""]
-            )
-            if word != b"withdrawn":
-                return False
-            withdrawn = encode_outcome(_refused(job, "withdrawn"))
-            await self._redis.publish(keys.outcomes_channel(job.call_sid), withdrawn)
-        return True
+            return await self._jobs.drop(job_id)
 
     async def _enqueue_at_last(self, asked: _Asked) -> None:
         failed = False
@@ -294,50 +276,25 @@ class ToolQueue:
 
     async def _enqueue(self, job: ToolJob, *, again: bool = False) -> bytes:
         """What Redis's memory is called that has the job now, if it was not refused."""
-        tool = QUEUED[job.tool]
-        if again or tool.owed:
+        asks: Asks = "all"
+        if again or QUEUED[job.tool].owed:
             asks = "nothing"  # it was let in before, or is never refused
         elif self._line.lost_lately(ALIVE_FOR_S):
             asks = "load"  # a Redis that has just come back may not know its workers yet
-        else:
-            asks = "all"
-        answer = await self._enqueue_script(
-            keys=[keys.queue_key(tool.queue), keys.bell_key(tool.queue)],
-            args=[
-                job.job_id,
-                encode_job(job),
-                keys.RECORD_KEPT_MS,
-                int(not tool.internal),
-                int(job.budget_s * 1000),
-                keys.breaker_name(job.practice, tool.backend),
-                keys.served_mark(tool.queue),
-                asks,
-                int(tool.effect),
-            ],
-        )
-        self._memory = answer[2]
+        answer = await self._jobs.put_on(job, asks)
+        self._memory = answer.memory
         self._note(job, answer)
         return self._memory
 
     async def _given_up(self, asked: _Asked) -> ToolOutcome:
-        job, tool = asked.job, QUEUED[asked.job.tool]
-        answer = await self._give_up_script(
-            keys=[keys.queue_key(tool.queue)],
-            args=[job.job_id, asked.memory if tool.effect else b""],
-        )
-        if (outcome := _known(job, answer)) is not None:
-            return outcome
-        match answer[0]:
-            case b"withdrawn" | b"absent":
-                return _refused(job, "withdrawn")
-            case b"forgotten":
-                self._look_again([job.call_sid])
-        return _left_open(job)
+        answer = await self._jobs.give_up(asked.job, asked.memory)
+        if answer.word == "forgotten":
+            self._look_again([asked.job.call_sid])
+        return answer.outcome or left_open(asked.job)
 
-    def _note(self, job: ToolJob, answer: Sequence[Any]) -> None:
-        """Deliver the outcome if the answer of a script has one."""
-        if (outcome := _known(job, answer)) is not None:
-            self._tell(job.call_sid, outcome)
+    def _note(self, job: ToolJob, answer: Answer) -> None:
+        if answer.outcome is not None:
+            self._tell(job.call_sid, answer.outcome)
 
     def _tell(self, call_sid: str, outcome: ToolOutcome) -> None:
         asked = self._asked.get(f"{call_sid}:{outcome.function_call_id}")
@@ -405,9 +362,9 @@ class ToolQueue:
     async def _look_for(self, jobs: list[ToolJob]) -> None:
         if not jobs:
             return
-        answers = await self._look_script(args=[job.job_id for job in jobs])
+        answers = await self._jobs.look(jobs)
         for job, answer in zip(jobs, answers, strict=True):
-            if answer[0] == b"lost" and self._is_wanted(job):
+            if answer.word == "lost" and self._is_wanted(job):
                 await self._enqueue(job, again=True)
             else:
                 self._note(job, answer)
@@ -424,39 +381,3 @@ class ToolQueue:
         now = time.monotonic()
         for job_id in [id for id, asked in self._asked.items() if asked.forget_at < now]:
             del self._asked[job_id]
-
-
-def _tool_of(job: ToolJob) -> Tool:
-    tool = QUEUED.get(job.tool)
-    if tool is None:
-        raise BadArguments(f"There are only these tools: {', '.join(QUEUED)}.")
-    return tool
-
-
-def _known(job: ToolJob, answer: Sequence[Any]) -> ToolOutcome | None:
-    """The outcome that a script's answer tells of, if it does."""
-    match answer[0]:
-        case b"done":
-            try:
-                return decode_result(answer[1]).outcome
-            except msgspec.DecodeError:
-                log.warning("result_unreadable", call_sid=job.call_sid)
-        case b"refused":
-            return _refused(job, answer[1].decode())
-    return None
-
-
-def _refused(job: ToolJob, code: str) -> Failed:
-    """It has not begun and never will."""
-    tool = QUEUED[job.tool]
-    return _failed(job, code, tool.not_done or tool.fallback)
-
-
-def _left_open(job: ToolJob) -> Failed:
-    """It may have begun."""
-    tool = QUEUED[job.tool]
-    return _failed(job, IN_DOUBT if tool.effect else "budget_spent", tool.fallback)
-
-
-def _failed(job: ToolJob, code: str, say: str) -> Failed:
-    return Failed(function_call_id=job.function_call_id, tool=job.tool, code=code, say=say)
