@@ -16,6 +16,13 @@ from tools.practices import Practice
 USER, PASSWORD = "hillside", "swordfish"
 STARTS_WITHIN_S = 20.0
 PORTS = 3
+UNTIL_WE_END = """
+import os, runpy, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+runpy.run_module("radicale", run_name="__main__", alter_sys=True)
+"""
+"""Radicale, for as long as somebody holds the other end of its input: a test that is killed leaves
+nobody behind."""
 
 _calendars = count()
 
@@ -60,7 +67,8 @@ class Radicale:
         }
         given = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "radicale", "--config", "", *given],
+            [sys.executable, "-c", UNTIL_WE_END, "--config", "", *given],
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -79,7 +87,7 @@ class Radicale:
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
-        self._process.wait()
+        self._process.communicate()
 
     def new_calendar(self) -> str:
         """A calendar of a test's own; its name."""
