@@ -17,7 +17,7 @@ import msgspec
 from redis.exceptions import NoScriptError
 
 from tools import keys, scripts
-from tools.connections import KeptConnection, connect, in_time
+from tools.connections import KeptConnection, KeptConnections, connect, in_time
 from tools.contract import Failed, ToolOutcome
 from tools.leases import (
     ALIVE_FOR_S,
@@ -81,6 +81,7 @@ class Claims:
         self.queues = tuple(queues)
         self._redis = connect(redis_url)
         self._waiting = KeptConnection(redis_url)
+        self._quick = KeptConnections(redis_url)
         self._own_bell = keys.bell_key(f"@{self.token}")
         self._clock = (0.0, 0.0)
         """An instant by Redis's clock, in ms, and a little later by ours, in seconds."""
@@ -113,6 +114,7 @@ class Claims:
         self.leases.end()
         await asyncio.to_thread(self.leases.join)
         await self._waiting.aclose()
+        await self._quick.aclose()
         await self._redis.aclose()
 
     async def take(
@@ -255,9 +257,10 @@ class Claims:
             finished_ms=finished_ms,
         )
         code = outcome.code if isinstance(outcome, Failed) else "done"
-        counted = await self._finish(
-            keys=[keys.queue_key(claim.queue), keys.outcomes_channel(call_sid)],
-            args=[
+        counted = await self._quick.run(
+            self._finish,
+            [keys.queue_key(claim.queue), keys.outcomes_channel(call_sid)],
+            [
                 claim.job_id,
                 self.token,
                 encode_result(result),

@@ -5,7 +5,7 @@ Leaves keys and scripts to ``scripts``, and how long to go on trying to whoever 
 
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import uniform
 from typing import Any, Final, TypeVar
@@ -22,9 +22,11 @@ from redis.asyncio import (
 )
 from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
+from redis.commands.core import AsyncScript
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,
+    NoScriptError,
     ReadOnlyError,
     RedisError,
     TimeoutError,
@@ -117,6 +119,35 @@ class KeptConnection:
     async def aclose(self) -> None:
         """Close it."""
         await self._connection.disconnect()
+
+
+class KeptConnections:
+    """Connections for scripts on a caller's time, as many as are in use at once.
+
+    Beside a pool of redis-py's they spare what it does around every command. What broke while it
+    was idle fails once: for who tries again anyway.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[KeptConnection] = []
+
+    async def run(self, script: AsyncScript, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """The script's answer, within ``ANSWER_TIMEOUT_S``; Redis errors as they are."""
+        kept = self._idle.pop() if self._idle else KeptConnection(self._url)
+        try:
+            command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+            [answer] = await in_time(kept.ask(command))
+        except NoScriptError:  # a Redis that is new, or was told to forget it
+            return await script(keys=keys, args=args)
+        finally:
+            self._idle.append(kept)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close those that are idle."""
+        while self._idle:
+            await self._idle.pop().aclose()
 
 
 def _pool(url: str) -> ConnectionPool:

@@ -13,6 +13,7 @@ from arq import ArqRedis
 
 from tools import keys, scripts
 from tools.catalog import QUEUED, Tool
+from tools.connections import KeptConnections
 from tools.contract import IN_DOUBT, Failed, ToolJob, ToolOutcome
 from tools.errors import BadArguments
 from tools.records import decode_job, decode_result, encode_job, encode_outcome
@@ -37,8 +38,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Jobs:
     """The jobs of one Redis."""
 
-    def __init__(self, redis: ArqRedis) -> None:
+    def __init__(self, redis: ArqRedis, quick: KeptConnections) -> None:
+        """``quick`` is for what a caller's time is spent on."""
         self._redis = redis
+        self._quick = quick
         self._enqueue = redis.register_script(scripts.ENQUEUE)
         self._give_up = redis.register_script(scripts.GIVE_UP)
         self._cancel = redis.register_script(scripts.CANCEL)
@@ -47,9 +50,10 @@ class Jobs:
     async def put_on(self, job: ToolJob, asks: Asks) -> Answer:
         """Put it on its queue unless it is there, has an outcome, or is refused."""
         tool = QUEUED[job.tool]
-        answer = await self._enqueue(
-            keys=[keys.queue_key(tool.queue), keys.bell_key(tool.queue)],
-            args=[
+        answer = await self._quick.run(
+            self._enqueue,
+            [keys.queue_key(tool.queue), keys.bell_key(tool.queue)],
+            [
                 job.job_id,
                 encode_job(job),
                 keys.RECORD_KEPT_MS,

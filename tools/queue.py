@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from tools import keys
 from tools.catalog import QUEUED, QUEUES
-from tools.connections import WORTH_ANOTHER_TRY, connect, pauses, reached
+from tools.connections import WORTH_ANOTHER_TRY, KeptConnections, connect, pauses, reached
 from tools.contract import ToolJob, ToolOutcome, is_final
 from tools.dead import DeadLetter, DeadLetters
 from tools.errors import Unavailable
@@ -95,7 +95,8 @@ class ToolQueue:
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._memory = b""
-        self._jobs = Jobs(self._redis)
+        self._quick = KeptConnections(redis_url)
+        self._jobs = Jobs(self._redis, self._quick)
         self._gauges = Gauges(self._redis)
         self._dead = DeadLetters(self._redis)
 
@@ -116,6 +117,7 @@ class ToolQueue:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._quick.aclose()
         await self._listening_redis.aclose()
         await self._redis.aclose()
 

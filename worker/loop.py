@@ -26,6 +26,8 @@ from worker.service import Service
 LOOK_ANYWAY_S: Final = 2.0
 """A look without a bell this often: for jobs that stock arq enqueued and leases that lapsed."""
 HEALTH_LINE_EVERY_S: Final = 30
+TICK_EVERY_S: Final = 0.5
+"""A cron job of arq's must be looked for this often so as not to be missed."""
 
 log = structlog.get_logger()
 
@@ -60,6 +62,7 @@ class ToolWorker(Worker):
         self._drain_s = drain_s
         self._running = dict.fromkeys(claims.queues, 0)
         self._look_in_s = 0.0
+        self._next_tick = 0.0
         self._stopping = False
         self._wake = asyncio.Event()
         self._wait: asyncio.Task[tuple[list[Claim], float | None]] | None = None
@@ -82,7 +85,7 @@ class ToolWorker(Worker):
             while not self._stopping:
                 try:
                     await self._take()
-                    await self.heart_beat()
+                    await self._tick()
                     waits = pauses()
                 except WORTH_ANOTHER_TRY as error:
                     log.warning("queue_unreachable", reason=repr(error))
@@ -94,6 +97,13 @@ class ToolWorker(Worker):
     async def close(self) -> None:
         """Close what ``main`` does not: the connection of health line and cron jobs."""
         await self.pool.aclose()
+
+    async def _tick(self) -> None:
+        """arq's health line and cron jobs: no job waits for them."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_tick:
+            self._next_tick = now + TICK_EVERY_S
+            await self.heart_beat()
 
     async def _take(self) -> None:
         """Wait until there is something to do, and begin it.

@@ -4,10 +4,10 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
-from tools.connections import KeptConnection, connect, in_time, pauses, reached
+from tools.connections import KeptConnection, KeptConnections, connect, in_time, pauses, reached
 from tools.errors import Unavailable
 
 
@@ -136,6 +136,46 @@ async def test_after_a_refusal_the_line_is_opened_again(redis_url: str) -> None:
 
     assert await kept.ask(("PING",)) == [b"PONG"]
     await kept.aclose()
+
+
+async def test_scripts_run_side_by_side_and_are_taught_to_a_redis_that_forgot_them(
+    redis_url: str,
+) -> None:
+    redis, quick = connect(redis_url), KeptConnections(redis_url)
+    script = redis.register_script("return {KEYS[1], ARGV[1], redis.call('INCR', 'n')}")
+
+    first = await quick.run(script, ["k"], [b"a"])
+    several = await asyncio.gather(*(quick.run(script, ["k"], [n]) for n in range(20)))
+    await redis.script_flush()
+    last = await quick.run(script, ["k"], ["ä"])
+    await quick.aclose()
+    await redis.aclose()
+
+    assert first == [b"k", b"a", 1]
+    assert [answer[1] for answer in several] == [str(n).encode() for n in range(20)]
+    assert sorted(answer[2] for answer in several) == list(range(2, 22))
+    assert last == [b"k", "ä".encode(), 22]
+
+
+async def test_a_connection_that_broke_while_it_was_idle_fails_once(redis_url: str) -> None:
+    redis, quick = connect(redis_url), KeptConnections(redis_url)
+    script = redis.register_script("return 1")
+    await quick.run(script, [], [])
+    await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    with pytest.raises(ConnectionError):
+        await quick.run(script, [], [])
+    assert await quick.run(script, [], []) == 1
+    await quick.aclose()
+    await redis.aclose()
+
+
+async def test_a_script_waits_for_a_silent_redis_no_longer_than_any_command(silent: str) -> None:
+    redis, quick = connect(silent), KeptConnections(silent)
+    with pytest.raises(NoAnswer):
+        await quick.run(redis.register_script("return 1"), [], [])
+    await quick.aclose()
+    await redis.aclose()
 
 
 def test_what_redis_does_is_unavailable_and_what_we_do_is_not() -> None:
