@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, TimeoutErr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
+from tools import steady
 from tools.errors import Unavailable, Unsure
 
 DEFAULT_URL: Final = "sqlite:///.holdfast/holdfast.db"
@@ -113,7 +114,13 @@ def open_engine(address: str) -> AsyncEngine:
     """
     url = database_url(address)
     if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url, hide_parameters=True, pool_size=POOL_SIZE)
+        path, options = url.get_dialect()().create_connect_args(url)
+        engine = create_async_engine(
+            url,
+            hide_parameters=True,
+            pool_size=POOL_SIZE,
+            async_creator=lambda: steady.connect(*path, **options),
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
