@@ -299,13 +299,13 @@ ANNOUNCE: Final = (
     NAMES
     + """
 -- KEYS queue, channel. ARGV id, result, result kept ms, message. How many hear it.
--- A doubt, or nothing, gives way to the result; a result that is final stays.
+-- A doubt, nothing, or what nobody can read gives way to the result; what is final stays.
 local id = ARGV[1]
 local kept = redis.call('GET', result_of(id))
 local read, record = pcall(cmsgpack.unpack, kept or '')
-local doubtful = read and type(record) == 'table' and type(record.r) == 'table'
-  and record.r.code == 'doubt'
-if not kept or doubtful then
+local final = read and type(record) == 'table' and type(record.r) == 'table'
+  and record.r.code ~= 'doubt'
+if not final then
   redis.call('SET', result_of(id), ARGV[2], 'PX', ARGV[3])
   redis.call('DEL', refusal_of(id))
   if redis.call('EXISTS', holder_of(id)) == 0 then

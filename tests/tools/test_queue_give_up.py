@@ -292,3 +292,20 @@ async def test_a_job_that_runs_or_is_none_cannot_be_dropped(
 
     assert [await queue.drop(id) for id in ("CA1:f1", "junk", "CA9:f9")] == [False] * 3
     assert caller.outcomes == []
+
+
+async def test_a_result_that_cannot_be_read_is_a_doubt_until_somebody_announces_the_end(
+    redis_url: str, queue: ToolQueue, caller: Caller, raw: ArqRedis
+) -> None:
+    await raw.set(keys.result_key("CA1:f1"), b"\xff")
+
+    await queue.submit(an_effect())
+    ending = await queue.give_up(an_effect())
+    before = list(caller.outcomes)
+    async with LateOutcomes(redis_url) as late:
+        await late.announce("CA1", booked())
+    await caller.heard()
+    await queue.submit(an_effect())
+
+    assert (before, codes([ending])) == ([], ["doubt"])
+    assert caller.outcomes == [booked(), booked()]
