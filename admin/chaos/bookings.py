@@ -46,7 +46,7 @@ from tools.queue import ToolQueue
 AT_ONCE: Final = 40
 PROVIDERS: Final = 20
 WORKERS_READY_WITHIN_S: Final = 60.0
-RESTS_WITHIN_S: Final = 120.0
+RESTS_WITHIN_S: Final = 300.0
 """After the last call: until everything in doubt must have been found out and told."""
 _LOOK_EVERY_S: Final = 0.25
 _ACCOUNT: Final = "AC" + "0" * 32

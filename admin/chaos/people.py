@@ -35,6 +35,8 @@ SERVICE: Final = "visit"
 GREETING: Final = "Hello."
 OVERTIME_S: Final = 4.0
 """Beyond its budget a function call that has no answer by then counts as unanswered."""
+LATE_S: Final = 1.0
+"""Beyond its budget, an answer that is later counts: less may be this machine's doing."""
 STAYS_S: Final = 20.0
 """How long a caller who was told "I am confirming that" stays on the line at most."""
 _MANNERS: Final = Manners(greeting=GREETING, apology="Sorry.", idle_after_s=120.0)
@@ -278,7 +280,7 @@ class Person:
         except TimeoutError:
             self.story.unanswered += 1
             return None
-        if said.answered_at - said.asked_at > budget_s + 0.5:
+        if said.answered_at - said.asked_at > budget_s + LATE_S:
             self.story.over_budget += 1
         return said
 
