@@ -41,7 +41,7 @@ test: test-here
 	else $(MAKE) --no-print-directory test-here VENV=$(VENV_313) python="$$other"; fi
 
 test-here: $(VENV)/.tests
-	$(py) -m pytest -n $(JOBS) $(ARGS)
+	$(py) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.tests
 	$(py) -m ruff format --check .
