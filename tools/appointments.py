@@ -11,7 +11,8 @@ from sqlalchemy import Row, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.database import fetch, reading
-from tools.practices import Practice, folded
+from tools.names import folded, is_part
+from tools.practices import Practice
 from tools.schedule import Appointment, Wanted
 from tools.tables import appointments, patients, providers, services
 
@@ -35,9 +36,11 @@ class Appointments:
         found = _standing(practice).where(
             patients.c.phone == phone, appointments.c.end_utc > self._now()
         )
-        if name is not None:
-            found = found.where(patients.c.folded_name == folded(name))
-        return [as_appointment(practice, row) for row in await fetch(self._reading, found)]
+        coming = [as_appointment(practice, row) for row in await fetch(self._reading, found)]
+        if name is None:
+            return coming
+        same = [each for each in coming if folded(each.patient_name) == folded(name)]
+        return same or [each for each in coming if is_part(name, each.patient_name)]
 
     async def all(self, practice: Practice, *, call_sid: str | None = None) -> list[Appointment]:
         """Every one that stands, by start; of one call, if it is named."""

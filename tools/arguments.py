@@ -30,9 +30,12 @@ Start = Annotated[
 ]
 """The instant an appointment begins; without an offset it is the practice's own clock."""
 
+_PLAIN = r"^[^<>{}\x00-\x1f]*[^<>{}\x00-\x20][^<>{}\x00-\x1f]*$"
+"""One line with something in it, and nothing that could be markup."""
+
 PhoneNumber = Annotated[str, Meta(pattern=r"^\+?[0-9 ().\-]{7,24}$", max_length=24)]
-PersonName = Annotated[str, Meta(pattern=r"^[^<>{}]+$", min_length=1, max_length=80)]
-ServiceName = Annotated[str, Meta(pattern=r"^[^<>{}]+$", min_length=1, max_length=60)]
+PersonName = Annotated[str, Meta(pattern=_PLAIN, min_length=1, max_length=80)]
+ServiceName = Annotated[str, Meta(pattern=_PLAIN, min_length=1, max_length=60)]
 
 
 AppointmentId = Annotated[
@@ -230,7 +233,12 @@ class UpdatePatientNotes(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     patient_name: Annotated[PersonName, Meta(description="First and last name of that person.")]
     note: Annotated[
         str,
-        Meta(min_length=1, max_length=500, description="What to note, in a sentence or two."),
+        Meta(
+            pattern=r"^[^\x00]+$",
+            min_length=1,
+            max_length=500,
+            description="What to note, in a sentence or two.",
+        ),
     ]
 
 
@@ -243,6 +251,7 @@ class TakeMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     message: Annotated[
         str,
         Meta(
+            pattern=r"^[^\x00]+$",
             min_length=1,
             max_length=1000,
             description="What the caller wants to be told on, in the caller's words.",

@@ -26,8 +26,9 @@ from tools.database import changing, insert_new, reading
 from tools.freetimes import FreeTimes
 from tools.holds import CellTaken, Holds, lock_practice, make_room, owned, take
 from tools.ledger import Claim, Ledger, end_keys
+from tools.names import folded
 from tools.openings import cells_of
-from tools.practices import Practice, Practices, Provider, Service, folded
+from tools.practices import Practice, Practices, Provider, Service
 from tools.schedule import Appointment, Change, Grade, Made, NotFound, Slot, Taken, Wanted
 
 BOOKED: Final = "booked"
@@ -191,14 +192,18 @@ class Calendar:
         """
         async with self._writing(practice, wanted.entry_id) as (connection, claim):
             if claim and claim.entry.has_happened:
-                return await self._made(connection, practice, claim.entry.made_id)
+                made = await self._made(connection, practice, claim.entry.made_id)
+                return Taken() if made.appointment.status == CANCELLED else made
             if first := await made_of(connection, practice, wanted):
                 return await self._done(connection, practice, claim, BOOKED, first.id)
             if provider is None:
                 return Taken()
             may_write()
-            await make_room(connection, practice, call_sid=wanted.call_sid, now=self._now())
             start, appointment_id = wanted.start.astimezone(UTC), uuid4().hex
+            over = (provider, start, start + wanted.service.lasts)
+            await make_room(
+                connection, practice, call_sid=wanted.call_sid, now=self._now(), over=over
+            )
             instants = cells_of(start, wanted.service.lasts)
             if await owned(connection, {(provider.id, at) for at in instants}):
                 raise CellTaken  # sooner and cheaper than by the constraint, which still decides
@@ -236,7 +241,8 @@ class Calendar:
         start = change.start.astimezone(UTC)
         async with self._writing(practice, change.entry_id) as (connection, claim):
             if claim and claim.entry.has_happened:
-                return await self._made(connection, practice, claim.entry.made_id)
+                made = await self._made(connection, practice, claim.entry.made_id)
+                return NotFound() if made.appointment.status == CANCELLED else made
             standing = await self._standing(connection, practice, change)
             if standing is None or standing.status == CANCELLED:
                 return NotFound()
@@ -246,11 +252,14 @@ class Calendar:
             if provider is None:
                 return Taken()
             may_write()
-            await make_room(connection, practice, call_sid=change.call_sid, now=self._now())
+            lasts = standing.end.astimezone(UTC) - standing.start.astimezone(UTC)
+            over = (provider, start, start + lasts)
+            await make_room(
+                connection, practice, call_sid=change.call_sid, now=self._now(), over=over
+            )
             await connection.execute(
                 delete(tables.cells).where(tables.cells.c.appointment_id == standing.id)
             )
-            lasts = standing.end.astimezone(UTC) - standing.start.astimezone(UTC)
             await take(connection, standing.id, provider, cells_of(start, lasts))
             await self._change(
                 connection,

@@ -151,11 +151,27 @@ def _locking(which: ColumnElement[bool]) -> Select[Any]:
 
 
 async def make_room(
-    connection: AsyncConnection, practice: Practice, *, call_sid: str, now: datetime
+    connection: AsyncConnection,
+    practice: Practice,
+    *,
+    call_sid: str,
+    now: datetime,
+    over: tuple[Provider, datetime, datetime] | None = None,
 ) -> None:
-    """Take away what is held for this call, and what is expired."""
+    """Take away what is held for this call, and what is expired.
+
+    With ``over`` only what is held over a provider's time: whoever books one of the times that
+    were offered may want another of them as well.
+    """
     expired = (holds.c.practice_id == practice.id) & (holds.c.expires_utc <= now)
     mine = (holds.c.practice_id == practice.id) & (holds.c.call_sid == call_sid)
+    if over is not None:
+        provider, start, end = over
+        mine &= (
+            (holds.c.provider_id == provider.id)
+            & (holds.c.start_utc < end)
+            & (holds.c.end_utc > start)
+        )
     await connection.execute(delete(holds).where(or_(expired, mine) if call_sid else expired))
 
 

@@ -17,9 +17,9 @@ from tools.booking import book_appointment
 from tools.chains import Answers, Chain, Report, Step
 from tools.errand import Errand
 from tools.insurance import Accepted, Judged, NotAccepted, NotListed, check_insurance
+from tools.names import folded
 from tools.office import Office, Unclear, as_phone, as_start
 from tools.patients import Patient
-from tools.practices import folded
 
 Check = Callable[[CheckInsurance, Office, Errand], Awaitable[Judged]]
 """Who is asked whether an insurance is accepted."""

@@ -59,7 +59,7 @@ def configure(
     ]
     watched = (stream or sys.stderr).isatty()
     ending: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if watched
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -94,7 +94,9 @@ async def lookup_appointment(asked: LookupAppointment, office: Office, errand: E
     today = office.today()
     there = tuple(answers.coming(each, today) for each in found[: offers.MOST])
     if not there:
-        return Found(say="I find no coming appointment under that number.", appointments=())
+        of_whom = " for that name" if asked.patient_name else ""
+        say = f"I find no coming appointment{of_whom} under that number."
+        return Found(say=say, appointments=())
     return Found(say=" ".join(f"{each.say}." for each in there), appointments=there)
 
 

@@ -20,6 +20,7 @@ from tools.arguments import (
     UpdatePatientNotes,
 )
 from tools.catalog import Tool
+from tools.names import folded
 
 _MINUTES = len("2026-12-01T09:30")
 
@@ -34,17 +35,21 @@ def effect_key(tool: Tool, practice: str, arguments: msgspec.Struct, *, call_sid
         case BookAppointment() | BookWithInsurance():
             words = (
                 _number(arguments.phone),
-                _folded(arguments.patient_name),
-                _folded(arguments.service),
-                arguments.start[:_MINUTES],
+                folded(arguments.patient_name),
+                folded(arguments.service),
+                _instant(arguments.start),
             )
             return _digest("book", practice, *words)
         case RescheduleAppointment():
             return _digest(
-                "move", practice, arguments.appointment_id, arguments.new_start[:_MINUTES]
+                "move",
+                practice,
+                arguments.appointment_id,
+                _number(arguments.phone),
+                _instant(arguments.new_start),
             )
         case CancelAppointment():
-            return _digest("cancel", practice, arguments.appointment_id)
+            return _digest("cancel", practice, arguments.appointment_id, _number(arguments.phone))
         case TakeMessage() | UpdatePatientNotes():
             return _digest(tool.name, practice, call_sid, _json(arguments))
         case _ if tool.effect:
@@ -57,15 +62,19 @@ def _json(arguments: msgspec.Struct) -> str:
     return msgspec.json.encode(arguments).decode()
 
 
+def _instant(text: str) -> str:
+    """A start as the practice's clock has it, with or without its offset; UTC is another clock.
+
+    That two spellings of one instant are the same booking is the calendar's to find.
+    """
+    return text[:_MINUTES] + ("Z" if text.endswith(("Z", "+00:00")) else "")
+
+
 def _number(text: str) -> str:
     try:
         return phone.normalise(text)
     except ValueError:
         return re.sub(r"[^0-9]", "", text)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 def _digest(kind: str, *words: str) -> str:

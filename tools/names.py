@@ -1,8 +1,9 @@
 """What things are called, and which of them somebody means by words of their own."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 
 class Named(Protocol):
@@ -18,6 +19,9 @@ class Named(Protocol):
         """What callers say for it."""
         ...
 
+
+LONGEST: Final = 80
+"""Characters of a name that are kept and compared."""
 
 Thing = TypeVar("Thing", bound=Named)
 
@@ -38,6 +42,22 @@ def meant(words: str, things: Iterable[Thing]) -> list[Thing]:
 def plain(words: str) -> str:
     """Words as they are compared: case, spacing, and signs do not tell two apart."""
     return " ".join(re.findall(r"[^\W_]+", words.casefold()))
+
+
+def folded(name: str) -> str:
+    """A person's name as it is compared: case, spacing, accents and signs do not tell two apart.
+
+    A model writes ``O'Neil`` with one apostrophe now and with another later, and means one person.
+    """
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    without = "".join(sign for sign in letters if not unicodedata.combining(sign))
+    words = re.sub(r"[^\w\s]|_", "", re.sub(r"[-\u2010-\u2015]", " ", without)).split()
+    return " ".join(words or name.casefold().split())[:LONGEST]
+
+
+def is_part(words: str, name: str) -> bool:
+    """Whether all of these words are in a person's name: ``Ann`` of ``Ann Lee``."""
+    return set(folded(words).split()) <= set(folded(name).split())
 
 
 def parted(also_called: str) -> tuple[str, ...]:

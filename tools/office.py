@@ -10,8 +10,9 @@ import msgspec
 
 from tools import names, phone, spoken
 from tools.errors import BadArguments, ToolError
+from tools.names import folded
 from tools.patients import Patients
-from tools.practices import Facts, Practice, Practices, Provider, Service, folded
+from tools.practices import Facts, Practice, Practices, Provider, Service
 from tools.schedule import Schedule
 
 
@@ -118,11 +119,11 @@ def as_start(field: str, text: str, practice: Practice) -> datetime:
     """
     try:
         start = datetime.fromisoformat(text)
-    except ValueError:
+        if start.tzinfo is None:
+            start = start.replace(tzinfo=practice.zone)
+        return start.astimezone(practice.zone)
+    except (ValueError, OverflowError):
         raise BadArguments(f"{field} is no day of the calendar. Copy it from the offer.") from None
-    if start.tzinfo is None:
-        start = start.replace(tzinfo=practice.zone)
-    return start.astimezone(practice.zone)
 
 
 def must_be_to_come(field: str, start: datetime, now: datetime) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools import tables
 from tools.database import fetch, reading
-from tools.practices import Practice, folded
+from tools.names import folded, is_part
+from tools.practices import Practice
 
 
 class Patient(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,5 @@ def _meant(rows: Any, name: str) -> Patient | None:
     """Whoever has that name, or else the only one of whose name it is a part: ``Ann``."""
     people = [Patient(id=row.id, name=row.name) for row in rows]
     same = [each for each in people if folded(each.name) == folded(name)]
-    part = set(folded(name).split())
-    alike = same or [each for each in people if part <= set(folded(each.name).split())]
+    alike = same or [each for each in people if is_part(name, each.name)]
     return alike[0] if len(alike) == 1 else None

@@ -29,6 +29,8 @@ def normalise(text: str, country_code: str = "1") -> str:
         digits = "+" + _with_country(digits, country_code)
     if not re.fullmatch(rf"\+[0-9]{{{_SHORTEST},{_LONGEST}}}", digits):
         raise ValueError("not a phone number")
+    if digits.startswith("+1") and len(digits) != len("+1") + _NATIONAL:
+        raise ValueError("not a phone number")
     return digits
 
 

@@ -3,11 +3,13 @@
 Leaves entering it to ``seed``.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -127,6 +129,7 @@ class PracticeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"{self.time_zone} is no time zone") from None
         if self.calendar:
             read_config(self.calendar_json)
+            self._check_names()
         _must_differ("services", (each.id for each in self.services))
         _must_differ("services", (each.name for each in self.services))
         _must_differ("providers", (each.id for each in self.providers))
@@ -139,6 +142,27 @@ class PracticeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         used |= {patient.coming_for for patient in self.patients if patient.coming_for}
         if unknown := sorted(used - known):
             raise ValueError(f"no such service: {', '.join(unknown)}")
+
+    def _check_names(self) -> None:
+        """Whom and what the calendar elsewhere is told to be must be here."""
+        people = {each.id for each in self.providers}
+        offered = {each.id for each in self.services}
+        for key, known in (
+            ("calendars", people),
+            ("providers", people),
+            ("event_types", offered),
+            ("appointment_types", offered),
+        ):
+            named = self.calendar.get(key, {})
+            inner = [each for each in named.values() if isinstance(each, dict)]
+            unknown = {*named} - known | {name for each in inner for name in each} - people
+            if unknown:
+                raise ValueError(f"calendar.{key}: no such name: {', '.join(sorted(unknown))}")
+        if urlsplit(str(self.calendar.get("url", ""))).username is not None:
+            raise ValueError("calendar.url: no password here; it would lie in the database")
+        for key, name in self.calendar.items():
+            if key.endswith("_env") and not re.fullmatch("[A-Z_][A-Z0-9_]*", str(name)):
+                raise ValueError(f"calendar.{key}: the name of a variable, not what it holds")
 
     @property
     def calendar_json(self) -> str:

@@ -154,11 +154,6 @@ class Practices:
                 return await _facts(connection, practice_id)
 
 
-def folded(name: str) -> str:
-    """A name as it is compared: case and spacing do not tell two apart."""
-    return " ".join(name.casefold().split())
-
-
 async def _facts(connection: AsyncConnection, practice_id: str) -> Facts | None:
     async def rows(query: Select[Any]) -> Sequence[Row[Any]]:
         return list(await connection.execute(query))

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tools import phone, tables
 from tools.calendar import Calendar
 from tools.database import insert_new, open_engine, reaching_database
+from tools.names import folded
 from tools.practice_file import HoursEntry, PracticeFile, ProviderEntry, read_practice
-from tools.practices import folded
 from tools.schedule import Wanted
 
 DEMO: Final = Path(__file__).parent / "demo" / "hillside.toml"

@@ -232,10 +232,10 @@ async def test_every_effect_is_noted_in_the_ledger_and_found_there(
         ("done", "cancelled", first.id),
     ]
     assert [each.key for each in entries] == ["", "", "cancel"]
-    # Whoever repeats a request after that is answered by what it made, as that stands today.
+    # Whoever repeats a request after that is not told that anything stands.
     assert isinstance(moved, Made)
-    assert await calendar.book(practice, wanted) == cancelled
-    assert await calendar.move(practice, to) == cancelled
+    assert await calendar.book(practice, wanted) == Taken()
+    assert await calendar.move(practice, to) == NotFound()
     assert await calendar.cancel(practice, cancelling(first, entry_id=ids[2])) == cancelled
 
 

@@ -362,7 +362,15 @@ def test_who_dies_between_two_statements_leaves_nothing_half_done(database_url: 
 
     asyncio.run(with_texts())
     lives = subprocess.run(
-        [sys.executable, "-c", DIES, database_url, NOW.isoformat()],
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            DIES,
+            database_url,
+            NOW.isoformat(),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

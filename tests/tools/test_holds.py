@@ -74,7 +74,7 @@ async def test_another_call_can_neither_hold_nor_book_nor_move_to_it(
     await must_agree(engine)
 
 
-async def test_its_own_call_books_it_and_frees_the_other_offers(
+async def test_its_own_call_books_it_and_keeps_the_other_offers(
     calendar: Calendar, engine: AsyncEngine, ledger: Ledger
 ) -> None:
     practice, _ = await the(calendar, "cleaning")
@@ -89,8 +89,9 @@ async def test_its_own_call_books_it_and_frees_the_other_offers(
     )
 
     assert isinstance(await calendar.book(practice, wanted), Made)
-    assert await fetch(engine, select(tables.holds)) == []
-    assert "11:00" in await free_for(calendar, "CA2")
+    assert len(await fetch(engine, select(tables.holds))) == 1
+    assert "11:00" not in await free_for(calendar, "CA2")
+    assert "11:00" in await free_for(calendar, "CA1")
     await must_agree(engine)
 
 

@@ -186,3 +186,28 @@ def test_a_mistake_in_the_file_is_named(
     with pytest.raises(ValueError, match=complaint) as refused:
         read_practice(path)
     assert "changed.toml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "complaint"),
+    [
+        ('kind = "caldav"\nurl = "https://x.example/"\ncalendars = {tores = "t"}', "tores"),
+        (
+            'kind = "caldav"\nurl = "https://u:p@x.example/"\ncalendars = {torres = "t"}',
+            "calendar.url",
+        ),
+        (
+            'kind = "calcom"\nkey_env = "sk-live 1"\nevent_types = {cleaning = {torres = 1}}',
+            "key_env",
+        ),
+        ('kind = "calcom"\nkey_env = "KEY"\nevent_types = {clening = {torres = 1}}', "clening"),
+    ],
+)
+def test_a_calendar_elsewhere_names_only_what_is_here(
+    tmp_path: Path, calendar: str, complaint: str
+) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(f"{DEMO.read_text()}\n[calendar]\n{calendar}\n")
+
+    with pytest.raises(ValueError, match=complaint):
+        read_practice(file)

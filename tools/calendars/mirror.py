@@ -22,8 +22,9 @@ from tools.calendars.remote import RemoteMade
 from tools.database import fetch, insert_all, insert_new, reading
 from tools.entries import end_keys
 from tools.holds import lock_practice, make_room, take
+from tools.names import folded
 from tools.openings import cells_of
-from tools.practices import Practice, Provider, folded
+from tools.practices import Practice, Provider
 from tools.schedule import Wanted
 from tools.tables import CELL, appointments, cells, patients
 
