@@ -312,7 +312,7 @@ class Calendar:
             .where(tables.appointments.c.id == appointment_id)
             .values(**values, idempotency_key=None)
         )
-        await end_keys(connection, appointment_id, but=change.entry_id)
+        await end_keys(connection, appointment_id, but=change.entry_id, now=self._now())
 
     async def _done(
         self,

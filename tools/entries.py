@@ -3,7 +3,7 @@
 Leaves what may become of it, and who decides that, to ``ledger``.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -88,7 +88,9 @@ class Claim:
         )
 
 
-async def end_keys(connection: AsyncConnection, made_id: str, *, but: str = "") -> None:
+async def end_keys(
+    connection: AsyncConnection, made_id: str, *, but: str = "", now: datetime | None = None
+) -> None:
     """What was made is no more what was asked for: cancelled, or moved away.
 
     Its rows (except ``but``, which ended it) lose their keys, so that the same may be wanted
@@ -97,7 +99,7 @@ async def end_keys(connection: AsyncConnection, made_id: str, *, but: str = "") 
     await connection.execute(
         update(ledger)
         .where(ledger.c.made_id == made_id, ledger.c.id != but, ledger.c.key.is_not(None))
-        .values(key=None)
+        .values(key=None, ended_utc=now or datetime.now(UTC))
     )
 
 

@@ -78,11 +78,14 @@ class Ledger:
         arguments: str,
         phone: str = "",
         give_up_s: float,
+        asked_utc: datetime | None = None,
     ) -> Entry:
         """The row of this function call, or of the same effect, or a new one.
 
         Write it before anything is begun. After ``give_up_s`` somebody may look what became of
-        it, and withdraw it if nothing did. A void row comes back only if it was withdrawn.
+        it, and withdraw it if nothing did. A void row comes back only if it was withdrawn, or if
+        it ended after this was asked (``asked_utc``): whoever asked since has had an answer, and
+        what was asked before that is not wanted any more, however late a worker comes to it.
         """
         row = {
             "key": key or None,
@@ -91,13 +94,14 @@ class Ledger:
             "tool": tool,
             "arguments": arguments,
             "phone": phone,
+            "meaning": key,
         }
         while True:
             async with changing(self._engine) as connection:
                 bound = await self._bound(connection, job_id)
                 if bound and not _may_be_asked_again(bound):
                     return bound
-                entry_id = await self._joined_or_new(connection, row, give_up_s)
+                entry_id = await self._joined_or_new(connection, row, give_up_s, asked_utc)
                 if bound:
                     await connection.execute(
                         update(ledger_calls)
@@ -116,7 +120,11 @@ class Ledger:
         return await first_locked(connection, ledger.c.id == theirs.scalar_subquery())
 
     async def _joined_or_new(
-        self, connection: AsyncConnection, row: dict[str, Any], give_up_s: float
+        self,
+        connection: AsyncConnection,
+        row: dict[str, Any],
+        give_up_s: float,
+        asked_utc: datetime | None,
     ) -> str:
         """The id of the live row with that key, kept open for longer, or of a new one."""
         now = self._now()
@@ -135,6 +143,9 @@ class Ledger:
                         .values(look_utc=look_utc)
                     )
                     return live.id
+                ended = await self._ended(connection, row, asked_utc) if asked_utc else None
+                if ended:
+                    return ended
             entry_id = uuid4().hex
             is_new = await insert_new(
                 connection,
@@ -153,6 +164,19 @@ class Ledger:
             )
             if is_new:
                 return entry_id
+
+    async def _ended(
+        self, connection: AsyncConnection, row: dict[str, Any], asked_utc: datetime
+    ) -> str | None:
+        """The row of the same meaning that ended last, if it did since this was asked.
+
+        One that only was not to be had ("that time is taken") ends nobody else's wish.
+        """
+        final = ledger.c.state.in_(("done", "told")) | (ledger.c.result == WITHDRAWN)
+        same = (ledger.c.meaning == row["meaning"]) & (ledger.c.ended_utc > asked_utc) & final
+        found = select(ledger.c.id).where(same).order_by(ledger.c.ended_utc.desc()).limit(1)
+        ended: str | None = (await connection.execute(found)).scalar_one_or_none()
+        return ended
 
     @asynccontextmanager
     async def claimed(self, entry_id: str) -> AsyncIterator[Claim]:
@@ -236,6 +260,7 @@ class Ledger:
                 entry,
                 state="void",
                 key=None,
+                ended_utc=self._now(),
                 result=result,
                 claim_utc=None,
                 look_utc=self._now() + timedelta(seconds=TOLD_WITHIN_S),

@@ -208,6 +208,8 @@ ledger = Table(
     Column("state", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("claim_utc", UtcDateTime, nullable=True),
+    Column("meaning", String(80), nullable=False),
+    Column("ended_utc", UtcDateTime, nullable=True),
     Column("result", String(40), nullable=False),
     Column("made_id", String(32), nullable=False),
     Column("told_as", String(16), nullable=False),
@@ -218,11 +220,12 @@ ledger = Table(
     CheckConstraint("state in ('intent', 'claimed', 'done', 'told', 'void')", name="state"),
     Index(None, "look_utc"),
     Index(None, "call_sid"),
+    Index(None, "meaning"),
 )
 """One row for every effect that was wanted: see ``tools.ledger``. ``key`` is its meaning and goes
-with its end, so that the same may be wanted again; ``claim_utc`` is until when it is another's to
-do; ``look_utc`` is when somebody is to find out what became of it, and is null when nothing is left
-to find out."""
+with its end, so that the same may be wanted again; ``meaning`` stays, and ``ended_utc`` is when it
+went. ``claim_utc`` is until when it is another's to write. ``look_utc`` is when somebody is to find
+out what became of it, and is null when nothing is left to find out."""
 
 ledger_calls = Table(
     "ledger_calls",

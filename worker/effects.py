@@ -9,6 +9,7 @@ which is followed up by who settles). It is never said to have failed while it m
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
@@ -128,6 +129,7 @@ class EffectRun:
             arguments=job.arguments,
             phone=number_in(request.arguments),
             give_up_s=left_s + GIVE_UP_AFTER_S,
+            asked_utc=datetime.fromtimestamp(job.asked_utc, UTC) if job.asked_utc else None,
         )
 
     async def _answer(self, request: Request, entry: Entry, seconds: float) -> str:

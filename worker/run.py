@@ -24,6 +24,8 @@ TRIES_OF_A_READ: Final = 2
 TRIES_OF_AN_EFFECT: Final = 3
 """Workers that may die over one job before it counts as poison; an effect gets one more, to find
 out what became of it."""
+TRIES_OF_WHAT_IS_OWED: Final = 30
+"""What must not be forgotten waits for a database that is away: some minutes, with every try."""
 TOO_LATE_S: Final = 0.05
 """With less left than that nothing is begun."""
 
@@ -47,6 +49,8 @@ def check_bodies(
 
 def most_tries(tool: Tool) -> int:
     """How often a job of this tool may be claimed."""
+    if tool.owed:
+        return TRIES_OF_WHAT_IS_OWED
     return TRIES_OF_AN_EFFECT if tool.effect else TRIES_OF_A_READ
 
 
@@ -83,6 +87,8 @@ class JobRun:
         except ToolError as error:
             return _failed(job, error.code, error.say)
         left_s = job.asked_utc + job.budget_s - self._wall_clock()
+        if tool.owed:  # nobody waits, and it is wanted at any time
+            left_s = max(left_s, tool.budget_s)
         poisonous, late = tries > most_tries(tool), left_s < TOO_LATE_S
         if poisonous:
             log.error("job_poisonous", tries=tries)
@@ -126,6 +132,8 @@ class JobRun:
             raise
         except (BudgetSpent, Unavailable) as error:
             log.warning("job_unanswered", code=error.code, reason=error.reason)
+            if tool.owed:
+                raise LeaseLost("It is tried again.", reason=error.reason) from error
             return _failed(job, error.code, tool.fallback)
         except ToolError as error:
             return _failed(job, error.code, error.say)

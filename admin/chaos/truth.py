@@ -100,6 +100,7 @@ def judge(stories: Sequence[Story], world: World) -> Verdict:
     for job_id in _twice(world):
         broken["duplicates"].append(job_id)
     broken["duplicates"] += ["cells"] * world.shared_cells
+    told_more = {story.call_sid for story in stories if story.injected}
     # A request that met an earlier one of the same has no row of its own.
     of_wish = {
         (each.call_sid, each.key): world.entries[each.job_id]
@@ -112,8 +113,15 @@ def judge(stories: Sequence[Story], world: World) -> Verdict:
             each, entry or of_wish.get((each.call_sid, each.key)), world
         ):
             broken["phantoms"].append(each.job_id)
-        if _says_refused(each) and entry is not None and entry.state in HAPPENED:
+        if (
+            _says_refused(each)
+            and entry is not None
+            and entry.state in HAPPENED
+            and not _was_done_later(each, entry, told, world)
+        ):
             broken["lost"].append(each.job_id)
+        if _says_doubt(each) and entry is None and each.call_sid in told_more:
+            continue  # what became of it was said in the call
         if not each.content or _says_doubt(each):
             word = _of_an_open_end(each, entry or of_wish.get((each.call_sid, each.key)), world)
             if word:
@@ -153,6 +161,15 @@ def _is_so(told: Told, entry: Entry | None, world: World) -> bool:
         return False
     made = _fields(told.content).get("appointment_id")
     return made is None or made in world.appointments
+
+
+def _was_done_later(told: Told, entry: Entry, others: Iterable[Told], world: World) -> bool:
+    """It was true when it was said; another request of the same did it afterwards, and said so."""
+    made = world.appointments.get(entry.made_id)
+    if made is None or made.booked_utc < told.answered_utc:
+        return False
+    same = (told.call_sid, told.key)
+    return any((one.call_sid, one.key) == same and _says_done(one) for one in others)
 
 
 def _of_an_open_end(told: Told, entry: Entry | None, world: World) -> str:

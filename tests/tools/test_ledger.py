@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 
 from tools import tables
 from tools.arguments import ToldOf
-from tools.database import fetch, open_engine
+from tools.database import changing, fetch, open_engine
 from tools.errors import LeaseLost, ToolError, Withdrawn
 from tools.ledger import Entry, Ledger, end_keys
 
@@ -385,3 +385,25 @@ async def test_the_answers_of_a_crowd_agree_with_the_table(
     await engine.dispose()
 
     assert made == len(happened) == ("done" in answers)
+
+
+@pytest.mark.parametrize("ended", ["moved away", "withdrawn"])
+async def test_what_was_asked_before_the_same_ended_is_not_wanted_any_more(
+    ledger: Ledger, clock: Clock, database_url: str, ended: str
+) -> None:
+    first = await intend(ledger, "f2")
+    if ended == "moved away":
+        await make(ledger, first)
+        engine = open_engine(database_url)
+        async with changing(engine) as connection:
+            await end_keys(connection, "a1", now=clock.now)
+        await engine.dispose()
+    else:
+        await ledger.void(first.id, result=ended)
+
+    slow = await intend(ledger, "f1", asked_utc=clock.now - timedelta(seconds=5))
+    anew = await intend(ledger, "f3", asked_utc=clock.now + timedelta(seconds=5))
+
+    assert slow.id == first.id
+    assert anew.id != first.id
+    assert anew.state == "intent"

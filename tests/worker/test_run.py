@@ -160,3 +160,17 @@ async def test_what_was_wrong_is_not_repeated_to_the_caller() -> None:
     outcome = await outcome_of(a_job(), failing(ValueError("Ann Lee, +15550100122")))
 
     assert "Ann" not in outcome.say
+
+
+async def test_what_is_owed_is_left_to_another_try_while_the_database_is_away() -> None:
+    told = a_job(tool="note_told", arguments='{"told":[{"function_call_id":"f1","as":"done"}]}')
+
+    with pytest.raises(LeaseLost):
+        await outcome_of(told, failing(Unavailable("Not now.")), tries=20)
+
+
+async def test_what_is_owed_is_done_however_late_it_is() -> None:
+    told = a_job(tool="note_told", arguments='{"told":[{"function_call_id":"f1","as":"done"}]}')
+
+    assert isinstance(await outcome_of(told, now=NOW + 3600.0), Done)
+    assert (await outcome_of(told, tries=31)).code == "internal"

@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("claim_utc", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("meaning", sa.String(length=80), nullable=False),
+        sa.Column("ended_utc", sa.DateTime(timezone=True), nullable=True),
         sa.Column("result", sa.String(length=40), nullable=False),
         sa.Column("made_id", sa.String(length=32), nullable=False),
         sa.Column("told_as", sa.String(length=16), nullable=False),
@@ -38,6 +40,7 @@ def upgrade() -> None:
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ledger_call_sid"), ["call_sid"], unique=False)
         batch_op.create_index(batch_op.f("ix_ledger_look_utc"), ["look_utc"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ledger_meaning"), ["meaning"], unique=False)
 
     op.create_table(
         "facts",
@@ -257,6 +260,7 @@ def downgrade() -> None:
     op.drop_table("insurers")
     op.drop_table("facts")
     with op.batch_alter_table("ledger", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_ledger_meaning"))
         batch_op.drop_index(batch_op.f("ix_ledger_look_utc"))
         batch_op.drop_index(batch_op.f("ix_ledger_call_sid"))
 
