@@ -15,6 +15,7 @@ from admin.chaos.people import Story, Told
 from tools.catalog import CATALOG, has_happened
 
 HAPPENED: Final = frozenset({"done", "told"})
+_BOOKS: Final = frozenset({"book_appointment", "book_with_insurance"})
 _EXAMPLES: Final = 5
 _OPEN: Final = frozenset({"intent", "claimed"})
 _ON_CALENDAR: Final = frozenset(
@@ -117,6 +118,7 @@ def judge(stories: Sequence[Story], world: World) -> Verdict:
             _says_refused(each)
             and entry is not None
             and entry.state in HAPPENED
+            and not _was_ended(entry, world)
             and not _was_done_later(each, entry, told, world)
         ):
             broken["lost"].append(each.job_id)
@@ -161,6 +163,12 @@ def _is_so(told: Told, entry: Entry | None, world: World) -> bool:
         return False
     made = _fields(told.content).get("appointment_id")
     return made is None or made in world.appointments
+
+
+def _was_ended(entry: Entry, world: World) -> bool:
+    """It was booked and is cancelled: whoever is told that nothing is booked is told the truth."""
+    made = world.appointments.get(entry.made_id)
+    return entry.tool in _BOOKS and made is not None and made.status == "cancelled"
 
 
 def _was_done_later(told: Told, entry: Entry, others: Iterable[Told], world: World) -> bool:

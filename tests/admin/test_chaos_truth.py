@@ -71,11 +71,28 @@ SO = {"entries": {"CA1:fc1": entry()}, "appointments": {"a1": standing()}}
         ((told(REFUSED),), {}),
         ((told(DOUBT),), {**SO, "entries": {"CA1:fc1": entry("told", told_as="done")}}),
         ((told(DOUBT),), {**SO, "texts": Counter({"a1": 1})}),
+        (
+            (told(TAKEN),),
+            {
+                "entries": {"CA1:fc1": entry()},
+                "appointments": {"a1": standing(status="cancelled")},
+            },
+        ),
         ((told(DOUBT),), {"follow_ups": frozenset({"CA1"})}),
         ((told("", withdrawn=True),), {**SO, "texts": Counter({"a1": 1})}),
         ((told("", hung_up=True),), {}),
     ],
-    ids=["done", "taken", "refused", "told later", "texted", "a person", "withdrawn", "hung up"],
+    ids=[
+        "done",
+        "taken",
+        "refused",
+        "told later",
+        "texted",
+        "ended",
+        "a person",
+        "withdrawn",
+        "hung up",
+    ],
 )
 def test_a_promise_that_was_kept(facts: tuple[Told, ...], so: dict[str, Any]) -> None:
     assert judge([story(*facts)], world(**so)).complaints() == []
