@@ -11,9 +11,9 @@ from sqlalchemy import Row, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.database import fetch, reading
-from tools.names import folded, is_part
+from tools.names import called, folded
 from tools.practices import Practice
-from tools.schedule import Appointment, Wanted
+from tools.schedule import Appointment, Made, Wanted
 from tools.tables import appointments, patients, providers, services
 
 STANDING: Final = ("booked", "requested")
@@ -37,10 +37,7 @@ class Appointments:
             patients.c.phone == phone, appointments.c.end_utc > self._now()
         )
         coming = [as_appointment(practice, row) for row in await fetch(self._reading, found)]
-        if name is None:
-            return coming
-        same = [each for each in coming if folded(each.patient_name) == folded(name)]
-        return same or [each for each in coming if is_part(name, each.patient_name)]
+        return coming if name is None else called(name, coming, lambda each: each.patient_name)
 
     async def all(self, practice: Practice, *, call_sid: str | None = None) -> list[Appointment]:
         """Every one that stands, by start; of one call, if it is named."""
@@ -123,6 +120,14 @@ def _of(practice: Practice) -> Select[Any]:
         .where(of.practice_id == practice.id)
         .order_by(of.start_utc, of.id)
     )
+
+
+async def the_made(connection: AsyncConnection, practice: Practice, appointment_id: str) -> Made:
+    """What was made, by the id that the ledger has of it."""
+    made = await read(connection, practice, appointment_id)
+    if made is None:
+        raise LookupError("an appointment that was never made")
+    return Made(appointment=made)
 
 
 def as_appointment(practice: Practice, row: Row[Any]) -> Appointment:

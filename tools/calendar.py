@@ -17,17 +17,17 @@ from datetime import UTC, date, datetime
 from typing import Final, Literal
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools import outbox, tables
-from tools.appointments import Appointments, made_of, read
-from tools.database import changing, insert_new, reading
+from tools.appointments import Appointments, made_of, read, the_made
+from tools.database import changing, reading
 from tools.freetimes import FreeTimes
 from tools.holds import CellTaken, Holds, lock_practice, make_room, owned, take
 from tools.ledger import Claim, Ledger, end_keys
-from tools.names import folded
 from tools.openings import cells_of
+from tools.patients import entered
 from tools.practices import Practice, Practices, Provider, Service
 from tools.schedule import Appointment, Change, Grade, Made, NotFound, Slot, Taken, Wanted
 
@@ -142,7 +142,7 @@ class Calendar:
         """Cancel an appointment, or find that it was cancelled."""
         async with self._writing(practice, change.entry_id) as (connection, claim):
             if claim and claim.entry.has_happened:
-                return await self._made(connection, practice, claim.entry.made_id)
+                return await the_made(connection, practice, claim.entry.made_id)
             standing = await self._standing(connection, practice, change)
             if standing is None:
                 return NotFound()
@@ -192,7 +192,7 @@ class Calendar:
         """
         async with self._writing(practice, wanted.entry_id) as (connection, claim):
             if claim and claim.entry.has_happened:
-                made = await self._made(connection, practice, claim.entry.made_id)
+                made = await the_made(connection, practice, claim.entry.made_id)
                 return Taken() if made.appointment.status == CANCELLED else made
             if first := await made_of(connection, practice, wanted):
                 return await self._done(connection, practice, claim, BOOKED, first.id)
@@ -211,7 +211,13 @@ class Calendar:
                 insert(tables.appointments).values(
                     id=appointment_id,
                     practice_id=practice.id,
-                    patient_id=await self._patient(connection, practice, wanted),
+                    patient_id=await entered(
+                        connection,
+                        practice.id,
+                        wanted.patient_name,
+                        wanted.phone,
+                        now=self._now(),
+                    ),
                     provider_id=provider.id,
                     service_id=wanted.service.id,
                     start_utc=start,
@@ -241,7 +247,7 @@ class Calendar:
         start = change.start.astimezone(UTC)
         async with self._writing(practice, change.entry_id) as (connection, claim):
             if claim and claim.entry.has_happened:
-                made = await self._made(connection, practice, claim.entry.made_id)
+                made = await the_made(connection, practice, claim.entry.made_id)
                 return NotFound() if made.appointment.status == CANCELLED else made
             standing = await self._standing(connection, practice, change)
             if standing is None or standing.status == CANCELLED:
@@ -325,7 +331,7 @@ class Calendar:
         tell: bool = False,
     ) -> Made:
         """It is so: note it in the ledger, and confirm it once if this made it so."""
-        made = await self._made(connection, practice, appointment_id)
+        made = await the_made(connection, practice, appointment_id)
         if claim:
             await claim.done(result, appointment_id)
             today = self.now(practice).date()
@@ -335,32 +341,3 @@ class Calendar:
             if tell and text:
                 await outbox.put(connection, practice, text, now=self._now())
         return made
-
-    async def _made(
-        self, connection: AsyncConnection, practice: Practice, appointment_id: str
-    ) -> Made:
-        made = await read(connection, practice, appointment_id)
-        if made is None:
-            raise LookupError("an appointment that was never made")
-        return Made(appointment=made)
-
-    async def _patient(
-        self, connection: AsyncConnection, practice: Practice, wanted: Wanted
-    ) -> str:
-        """The patient's id; made on the spot."""
-        name = folded(wanted.patient_name)
-        await insert_new(
-            connection,
-            tables.patients,
-            id=uuid4().hex,
-            practice_id=practice.id,
-            name=" ".join(wanted.patient_name.split()),
-            folded_name=name,
-            phone=wanted.phone,
-            created_utc=self._now(),
-        )
-        of = tables.patients.c
-        known = select(of.id).where(
-            of.practice_id == practice.id, of.phone == wanted.phone, of.folded_name == name
-        )
-        return str((await connection.execute(known)).scalar_one())

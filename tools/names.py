@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
 
@@ -24,6 +24,7 @@ LONGEST: Final = 80
 """Characters of a name that are kept and compared."""
 
 Thing = TypeVar("Thing", bound=Named)
+Somebody = TypeVar("Somebody")
 
 
 def meant(words: str, things: Iterable[Thing]) -> list[Thing]:
@@ -58,6 +59,15 @@ def folded(name: str) -> str:
 def is_part(words: str, name: str) -> bool:
     """Whether all of these words are in a person's name: ``Ann`` of ``Ann Lee``."""
     return set(folded(words).split()) <= set(folded(name).split())
+
+
+def called(
+    words: str, people: Iterable[Somebody], name_of: Callable[[Somebody], str]
+) -> list[Somebody]:
+    """Who has that name, or else everybody of whose name it is a part: ``Ann``."""
+    there = tuple(people)
+    same = [each for each in there if folded(name_of(each)) == folded(words)]
+    return same or [each for each in there if is_part(words, name_of(each))]
 
 
 def parted(also_called: str) -> tuple[str, ...]:

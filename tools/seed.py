@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Table, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tools import phone, tables
 from tools.calendar import Calendar
 from tools.database import insert_new, open_engine, reaching_database
-from tools.names import folded
+from tools.patients import enter
 from tools.practice_file import HoursEntry, PracticeFile, ProviderEntry, read_practice
 from tools.schedule import Wanted
 
@@ -87,15 +86,12 @@ async def _enter(connection: AsyncConnection, practice: PracticeFile) -> None:
     for rank, provider in enumerate(practice.providers):
         await _enter_provider(connection, practice, provider, rank)
     for patient in practice.patients:
-        await insert_new(
+        await enter(
             connection,
-            tables.patients,
-            id=uuid4().hex,
-            practice_id=practice.id,
-            name=patient.name,
-            folded_name=folded(patient.name),
-            phone=phone.normalise(patient.phone),
-            created_utc=datetime.now(UTC),
+            practice.id,
+            patient.name,
+            phone.normalise(patient.phone),
+            now=datetime.now(UTC),
         )
 
 

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import uniform
 from typing import Any, Final
-from uuid import uuid4
 
 import structlog
 from sqlalchemy import Row, and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools import tables
-from tools.database import changing, fetch, insert_new, reading
+from tools.database import changing, fetch, reading
 from tools.errors import Unavailable
+from tools.follow_ups import ask_a_person
 from tools.outbox import ABOUT
 from tools.texts import NotTaken, Refused, Sent, SentBefore, Texts, Unanswered
 
@@ -241,20 +241,15 @@ async def _change(connection: AsyncConnection, id: str, seen_tries: int, /, **va
 
 
 async def _ask_a_person(connection: AsyncConnection, row: Row[Any], now: datetime) -> None:
-    await insert_new(
+    await ask_a_person(
         connection,
-        tables.messages,
-        id=uuid4().hex,
         practice_id=row.practice_id,
         key=f"text:{row.id}",
-        kind="follow_up",
         call_sid=row.call_sid,
-        name="",
         phone=row.to_number,
         text=f"We could not make sure that this text message arrives, please call: {row.body}",
         urgent=False,
-        created_utc=now,
-        handled_utc=None,
+        now=now,
     )
 
 

@@ -7,7 +7,6 @@ for the people of the practice are written once. Leaves which way, and when, to 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal, Protocol
-from uuid import uuid4
 
 import msgspec
 import structlog
@@ -17,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tools import tables
 from tools.contract import ToolOutcome
-from tools.database import changing, fetch, insert_new, reading
+from tools.database import changing, fetch, reading
 from tools.entries import Entry
+from tools.follow_ups import ask_a_person
 from tools.outbox import Text, put
 from tools.practices import Practice
 
@@ -107,20 +107,16 @@ class Telling:
         """Ask the people of the practice to see to it; once for each reason."""
         asked = _asked(entry)
         async with changing(self._engine) as connection:
-            await insert_new(
+            await ask_a_person(
                 connection,
-                tables.messages,
-                id=uuid4().hex,
                 practice_id=entry.practice,
                 key=f"settle:{entry.id}:{why}",
-                kind="follow_up",
                 call_sid=entry.call_sid,
                 name=(asked.patient_name or asked.caller_name)[:LONGEST_NAME],
                 phone=entry.phone,
                 text=f"{WHY[why]} {_wanted(entry, asked)}"[:LONGEST_TEXT],
                 urgent=True,
-                created_utc=now,
-                handled_utc=None,
+                now=now,
             )
         log.info("person_asked", entry_id=entry.id, why=why)
 

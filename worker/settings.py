@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from tools import connections, database, environment, logs, reports, summary, texts
+from tools import addresses, connections, database, environment, logs, reports, texts
 from tools.catalog import QUEUED, QUEUES
 from tools.database import DEFAULT_URL
 from tools.environment import BadSetting
@@ -86,8 +86,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         redis_url=connections.check_url,
         database_url=database.check_url,
         worker_queues=_check_queues,
-        summary_url=summary.check_url,
-        summary_api_key=summary.check_key,
+        summary_url=addresses.check_url,
+        summary_api_key=addresses.check_key,
         twilio_account_sid=texts.check_account,
         twilio_api_url=_check_twilio_url,
         sentry_dsn=reports.check_dsn,
@@ -102,7 +102,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 def _check_twilio_url(url: str) -> None:
     if url != OFF:
-        summary.check_url(url)
+        addresses.check_url(url)
 
 
 def _check_queues(names: str) -> None:

@@ -19,7 +19,6 @@ from admin.chaos.lines import (
     ScriptedAgent,
     SilentCaller,
     SilentKeeper,
-    say_of,
 )
 from bridge.call.conversation import Conversation
 from bridge.call.manners import Manners
@@ -351,6 +350,3 @@ def _fields(content: str) -> dict[str, Any]:
         return msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.DecodeError:
         return {}
-
-
-__all__ = ["PRACTICE", "SERVICE", "Person", "Story", "Told", "say_of"]

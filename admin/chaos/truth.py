@@ -147,7 +147,7 @@ def judge(stories: Sequence[Story], world: World) -> Verdict:
         examples=tuple(
             f"{word}: {job_id}"
             for word, job_ids in sorted(broken.items())
-            for job_id in job_ids[:5]
+            for job_id in job_ids[:_EXAMPLES]
         ),
     )
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from tools.addresses import check_key
 from tools.calendars.calcom_messages import (
     MARK,
     Booking,
@@ -38,7 +39,6 @@ from tools.calendars.remote import (
 from tools.errors import Unavailable, Unsure
 from tools.practices import Practice, Provider, Service
 from tools.schedule import Grade, Taken
-from tools.summary import check_key
 
 SLOTS: Final = "2024-09-04"
 BOOKINGS: Final = "2024-08-13"

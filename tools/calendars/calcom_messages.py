@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from tools.addresses import check_url
 from tools.calendars.http import plausible
-from tools.summary import check_url
 
 MARK: Final = "Moved by phone, ref "
 """Before our key in ``reschedulingReason``: a move takes no metadata."""

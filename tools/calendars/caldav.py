@@ -23,6 +23,7 @@ import httpx
 import msgspec
 from msgspec import Meta
 
+from tools.addresses import check_url
 from tools.calendars import dav, ics
 from tools.calendars.dav import Dav
 from tools.calendars.objects import Object, Objects, within
@@ -31,7 +32,6 @@ from tools.errors import Unavailable, Unsure
 from tools.openings import Span
 from tools.practices import Practice, Provider, Service
 from tools.schedule import Grade, Taken
-from tools.summary import check_url
 
 NAMES_OF_A_START: Final = 3
 """An object that somebody moved to another time keeps its name; then the next name is tried."""

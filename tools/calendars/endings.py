@@ -9,24 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, Literal
-from uuid import uuid4
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools import outbox
-from tools.appointments import Appointments, read
+from tools.appointments import Appointments, the_made
 from tools.calendars.asking import Asking, clock
 from tools.calendars.mirror import CANCELLED, REFUSED, Mirror, Mirrored
 from tools.calendars.remote import RemoteMade
-from tools.database import changing, insert_new
+from tools.database import changing
 from tools.entries import Claim, Entry
 from tools.errors import ToolError, Unavailable, Unsure, Withdrawn
+from tools.follow_ups import ask_a_person
 from tools.holds import lock_practice
 from tools.ledger import Ledger
 from tools.practices import Practice
 from tools.schedule import Made
-from tools.tables import messages
 from tools.telling import WHY
 
 Result = Literal["booked", "moved", "cancelled", "requested"]
@@ -91,7 +90,7 @@ class Endings:
                     result: Result = "requested" if made.status == "requested" else "moved"
                     return await self.done(practice, claim, result, standing.id)
                 if claim.entry.has_happened:
-                    return await self._made(claim.connection, practice, claim.entry.made_id)
+                    return await the_made(claim.connection, practice, claim.entry.made_id)
                 await self._mirror.follow(claim.connection, standing, made)
                 await self._ask_a_person(claim.connection, claim.entry)
             raise Withdrawn("I could not do that just now.", reason="moved too late")
@@ -102,7 +101,7 @@ class Endings:
             async with self._ledger.claimed(entry_id) as claim:
                 await lock_practice(claim.connection, practice)
                 if claim.entry.has_happened:
-                    return await self._made(claim.connection, practice, claim.entry.made_id)
+                    return await the_made(claim.connection, practice, claim.entry.made_id)
                 await self._mirror.ended(claim.connection, standing, CANCELLED, entry_id=entry_id)
                 if claim.entry.state == "claimed":
                     return await self.done(practice, claim, "cancelled", standing.id)
@@ -172,7 +171,7 @@ class Endings:
         self, practice: Practice, claim: Claim, result: Result, appointment_id: str
     ) -> Made:
         """Note it in the ledger, and let it be confirmed once."""
-        made = await self._made(claim.connection, practice, appointment_id)
+        made = await the_made(claim.connection, practice, appointment_id)
         await claim.done(result, appointment_id)
         today = self._now().astimezone(practice.zone).date()
         text = outbox.confirmation(
@@ -215,30 +214,17 @@ class Endings:
 
     async def _ask_a_person(self, connection: AsyncConnection, entry: Entry) -> None:
         """It stands there and was given up here: only people can make that good."""
-        await insert_new(
+        await ask_a_person(
             connection,
-            messages,
-            id=uuid4().hex,
             practice_id=entry.practice,
             key=f"settle:{entry.id}:{_WHY}",
-            kind="follow_up",
             call_sid=entry.call_sid,
-            name="",
             phone=entry.phone,
             text=f"{WHY[_WHY]} Asked for: {entry.tool.replace('_', ' ')}.",
             urgent=True,
-            created_utc=self._now(),
-            handled_utc=None,
+            now=self._now(),
         )
         log.error("calendar_done_though_withdrawn", entry_id=entry.id)
-
-    async def _made(
-        self, connection: AsyncConnection, practice: Practice, appointment_id: str
-    ) -> Made:
-        made = await read(connection, practice, appointment_id)
-        if made is None:
-            raise LookupError("an appointment that was never made")
-        return Made(appointment=made)
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tools.appointments import STANDING
 from tools.calendars.remote import RemoteMade
-from tools.database import fetch, insert_all, insert_new, reading
+from tools.database import fetch, insert_all, reading
 from tools.entries import end_keys
 from tools.holds import lock_practice, make_room, take
-from tools.names import folded
 from tools.openings import cells_of
+from tools.patients import entered
 from tools.practices import Practice, Provider
 from tools.schedule import Wanted
 from tools.tables import CELL, appointments, cells, patients
@@ -112,8 +112,8 @@ class Mirror:
             CellTaken: the time is somebody else's.
         """
         start = wanted.start.astimezone(UTC)
-        patient_id = await patient(
-            connection, practice, wanted.patient_name, wanted.phone, self._now()
+        patient_id = await entered(
+            connection, practice.id, wanted.patient_name, wanted.phone, now=self._now()
         )
         return await self._begin(
             connection,
@@ -249,7 +249,9 @@ class Mirror:
             insert(appointments).values(
                 id=appointment_id,
                 practice_id=practice.id,
-                patient_id=await patient(connection, practice, made.patient_name, phone, now),
+                patient_id=await entered(
+                    connection, practice.id, made.patient_name, phone, now=now
+                ),
                 provider_id=made.provider_id,
                 service_id=made.service_id,
                 start_utc=made.start,
@@ -309,28 +311,6 @@ class Mirror:
                 for at in cells_of(first, end - first)
             ],
         )
-
-
-async def patient(
-    connection: AsyncConnection, practice: Practice, name: str, phone: str, now: datetime
-) -> str:
-    """The patient's id; made on the spot."""
-    await insert_new(
-        connection,
-        patients,
-        id=uuid4().hex,
-        practice_id=practice.id,
-        name=" ".join(name.split()),
-        folded_name=folded(name),
-        phone=phone,
-        created_utc=now,
-    )
-    known = select(patients.c.id).where(
-        patients.c.practice_id == practice.id,
-        patients.c.phone == phone,
-        patients.c.folded_name == folded(name),
-    )
-    return str((await connection.execute(known)).scalar_one())
 
 
 def _rows(practice: Practice) -> Select[Any]:

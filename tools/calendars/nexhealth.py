@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 
+from tools.addresses import check_key
 from tools.calendars.http import Answer, Query, all_of
 from tools.calendars.nexhealth_api import NexHealthApi
 from tools.calendars.nexhealth_messages import (
@@ -34,7 +35,6 @@ from tools.calendars.remote import Gone, RemoteBooking, RemoteMade, RemoteStatus
 from tools.errors import Unavailable, Unsure
 from tools.practices import Practice, Provider, Service
 from tools.schedule import Grade, Taken
-from tools.summary import check_key
 
 DAYS_AT_ONCE: Final = 14
 """Of ``available_slots``: "for best performance, this value should not exceed 14 days"."""

@@ -9,8 +9,8 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
+from tools.addresses import check_url
 from tools.calendars.http import plausible
-from tools.summary import check_url
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Some = Annotated[str, msgspec.Meta(min_length=1)]

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import httpx
 import msgspec
 
+from tools.addresses import check_key
 from tools.calendars.calcom import CalCom
 from tools.calendars.calcom_messages import CalComConfig
 from tools.calendars.caldav import CalDav, CalDavConfig
@@ -18,7 +19,6 @@ from tools.calendars.nexhealth import NexHealth
 from tools.calendars.nexhealth_messages import NexHealthConfig
 from tools.calendars.remote import Remote
 from tools.practices import Practice
-from tools.summary import check_key
 
 RemoteConfig: TypeAlias = CalDavConfig | CalComConfig | NexHealthConfig
 """One struct for each kind, told apart by ``kind``. Providers and services are named as in the
